@@ -1,0 +1,91 @@
+package leat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Handler says what a consumer group does with the events of one type on one topic. It is a value:
+// consumer.On and outbox.Once make it, a service's config lists it, and it means the same in the
+// host and without it. Its fields are for the rooms that make and run handlers.
+type Handler struct {
+	Topic Topic
+	Kind  Kind  // Kind.Type is the event type that is taken
+	Err   error // what was wrong when it was made; reported by whoever runs it
+
+	Order    Order
+	Parallel int           // events in flight at once; 0: 64
+	Retry    Retry         // inline attempts
+	Timeout  time.Duration // of one attempt; 0: 30 s, negative: none
+
+	// Handle does one attempt on one event.
+	Handle func(ctx context.Context, e *Envelope) error
+	// Exhausted, where set, ends an event whose attempts are used up or that failed for good, in
+	// place of the dead letter; its own error is retried like Handle's.
+	Exhausted func(ctx context.Context, e *Envelope, cause error) error
+	// Bind, where set, makes the handler whole with the resource that it needs (outbox.Once: the
+	// box); until then Handle is nil.
+	Bind func(resource any) (Handler, error)
+
+	// Unbound holds what options gave for Bind to pick up.
+	Unbound any
+}
+
+// HandlerOption is a choice about one handler, for example consumer.Parallel(64).
+type HandlerOption func(*Handler)
+
+// Order says which events of a handler wait for each other.
+type Order int
+
+const (
+	// ByKey keeps the order of events of one (topic, partition, key); other keys run on.
+	ByKey Order = iota
+	// ByPartition keeps the order of the whole partition.
+	ByPartition
+	// Unordered keeps none.
+	Unordered
+)
+
+// NewHandler is a handler of T on the topic with the options applied and Handle still to be set.
+func NewHandler[T any](topic Topic, options []HandlerOption) Handler {
+	h := Handler{Topic: topic}
+	k, err := kindIn[T](topic)
+	if err != nil {
+		h.Err = err
+	} else {
+		h.Kind = k
+	}
+	for _, o := range options {
+		o(&h)
+	}
+	return h
+}
+
+func kindIn[T any](topic Topic) (Kind, error) {
+	kinds, err := topic.Kinds()
+	if err != nil {
+		return Kind{}, err
+	}
+	want := KindOf[T]("", nil).Go
+	for _, k := range kinds {
+		if k.Go == want {
+			return k, nil
+		}
+	}
+	return Kind{}, fmt.Errorf("topic %s does not carry %v: add it to its Carries", topic.Name, want)
+}
+
+// Validate reports what would keep the handler from running.
+func (h Handler) Validate() error {
+	switch {
+	case h.Err != nil:
+		return h.Err
+	case h.Handle == nil && h.Bind != nil:
+		return fmt.Errorf("handler of %s on %s is not bound: pass it through the box's Bind, or run it in a service with a database", h.Kind.Type, h.Topic.Name)
+	case h.Handle == nil:
+		return fmt.Errorf("handler of %s on %s has no function", h.Kind.Type, h.Topic.Name)
+	}
+	return errors.Join(h.Topic.Validate(), h.Retry.Validate())
+}
