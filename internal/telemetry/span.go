@@ -1,0 +1,98 @@
+package telemetry
+
+import (
+	"context"
+	"strconv"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/leatdev/leat"
+)
+
+// Span is one station of a trace. The zero Span records nothing.
+type Span struct{ span trace.Span }
+
+// End ends the span; err, where not nil, marks it as failed.
+func (s Span) End(err error) {
+	if s.span == nil {
+		return
+	}
+	if err != nil {
+		s.span.RecordError(err)
+		s.span.SetStatus(codes.Error, err.Error())
+	}
+	s.span.End()
+}
+
+// StartPublish starts the span of publishing m ("send <topic>") and gives m its context. With no
+// tracer in ctx it only does what Inject does.
+func StartPublish(ctx context.Context, m *leat.Message) Span {
+	t := tracerFrom(ctx)
+	if t == nil {
+		Inject(ctx, m)
+		return Span{}
+	}
+	_, span := t.tracer.Start(
+		parentOf(ctx), "send "+m.Topic,
+		trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "kafka"),
+			attribute.String("messaging.operation.type", "send"),
+			attribute.String("messaging.operation.name", "send"),
+			attribute.String("messaging.destination.name", m.Topic),
+			attribute.String("messaging.message.id", m.ID),
+			attribute.String("messaging.message.conversation_id", m.CorrelationID),
+			attribute.Int("messaging.message.body.size", len(m.Data)),
+			attribute.String("cloudevents.event_type", m.Type),
+			attribute.String("cloudevents.event_source", m.Source),
+		),
+	)
+	if sc := span.SpanContext(); m.TraceParent == "" && sc.IsValid() {
+		m.TraceParent, m.TraceState = formatParent(sc), sc.TraceState().String()
+	}
+	return Span{span}
+}
+
+// StartProcess starts the span of handling one event ("process <topic>") as a child of the span
+// that published it, so that all that one request causes is one trace. With no tracer in ctx it
+// returns ctx as it is: Inject then finds the trace in the envelope that leat.NewContext carries.
+func StartProcess(ctx context.Context, group string, e *leat.Envelope) (context.Context, Span) {
+	t := tracerFrom(ctx)
+	if t == nil {
+		return ctx, Span{}
+	}
+	at := e.Position()
+	ctx, span := t.tracer.Start(
+		Extract(ctx, e.Wire()), "process "+at.Topic,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "kafka"),
+			attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.operation.name", "process"),
+			attribute.String("messaging.consumer.group.name", group),
+			attribute.String("messaging.destination.name", at.Topic),
+			attribute.String("messaging.destination.partition.id", strconv.Itoa(int(at.Partition))),
+			attribute.Int64("messaging.kafka.offset", at.Offset),
+			attribute.String("messaging.message.id", e.ID()),
+			attribute.String("messaging.message.conversation_id", e.CorrelationID()),
+			attribute.Int("messaging.message.body.size", len(e.Raw())),
+			attribute.String("cloudevents.event_type", e.Type()),
+			attribute.String("cloudevents.event_source", e.Source()),
+			attribute.Int("leat.attempt", e.Attempt()),
+		),
+	)
+	return ctx, Span{span}
+}
+
+// parentOf is ctx with a parent for a new span: its own, else that of the event being handled.
+func parentOf(ctx context.Context) context.Context {
+	if trace.SpanContextFromContext(ctx).IsValid() {
+		return ctx
+	}
+	if e := leat.FromContext(ctx); e != nil {
+		return Extract(ctx, e.Wire())
+	}
+	return ctx
+}
