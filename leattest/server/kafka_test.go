@@ -1,0 +1,200 @@
+package server_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
+	"github.com/leatdev/leat/leattest/server"
+)
+
+// layer2 keeps tests that start servers out of the quick run.
+func layer2(t *testing.T, kind string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts real servers: layer 2, not under -short")
+	}
+	leattest.Need(t, kind) // servers of our own, but only where the run has servers at all
+}
+
+func startKafka(t *testing.T, cfg server.KafkaConfig) (*server.Kafka, *broker.Broker) {
+	t.Helper()
+	k, err := server.StartKafka(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.CloseAfter(t)
+	return k, broker.At(k.Brokers()...)
+}
+
+// What was acknowledged before a kill -9 is there after the restart, and the node
+// is the same cluster.
+func TestKafkaSurvivesAKill(t *testing.T) {
+	layer2(t, "kafka")
+	k, b := startKafka(t, server.KafkaConfig{Properties: map[string]string{"message.max.bytes": "2000"}})
+	topic := b.CreateTopic(t, "orders", 1, nil)
+	b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("before")})
+	large := &kgo.Record{Topic: topic, Value: make([]byte, 3000)}
+	raw := b.Client(t, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err := raw.ProduceSync(t.Context(), large).FirstErr(); !errors.Is(err, kerr.MessageTooLarge) {
+		t.Errorf("the extra property does not hold: %v", err)
+	}
+	if err := k.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := b.Client(t).Ping(ctx); err == nil {
+		t.Fatal("a killed broker answers")
+	}
+	started := time.Now()
+	if err := k.Restart(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("serves %v after the restart", time.Since(started))
+	if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 1 {
+		t.Errorf("%d records after the kill, want 1", len(got))
+	}
+}
+
+// A quorum of three goes on without the leader of a partition, and the killed node
+// comes back into sync. A stopped node stops its partitions only for a while.
+func TestKafkaQuorumSurvivesItsLeader(t *testing.T) {
+	layer2(t, "kafka")
+	k, b := startKafka(t, server.KafkaConfig{Nodes: 3})
+	topic := b.CreateTopic(t, "orders", 3, nil)
+	leader := leaderOf(t, b, topic)
+	b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("before")})
+	if err := k.Kill(leader); err != nil {
+		t.Fatal(err)
+	}
+	b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("while it is away")})
+	if err := errors.Join(k.Restart(t.Context(), leader), k.WaitISR(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	leader = leaderOf(t, b, topic)
+	if err := k.Stop(leader); err != nil {
+		t.Fatal(err)
+	}
+	leattest.Eventually(t, "another node leads", func() error {
+		if now := leaderOf(t, b, topic); now == leader {
+			return fmt.Errorf("stopped node %d still leads", now)
+		}
+		return nil
+	})
+	if err := errors.Join(k.Cont(leader), k.WaitISR(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 2 {
+		t.Errorf("%d records, want 2", len(got))
+	}
+}
+
+func leaderOf(t *testing.T, b *broker.Broker, topic string) int {
+	t.Helper()
+	cl := b.Client(t, kgo.RequestTimeoutOverhead(time.Second), kgo.RequestRetries(20))
+	defer cl.Close()
+	topics, err := kadm.NewClient(cl).ListTopics(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(topics[topic].Partitions[0].Leader)
+}
+
+// Each secured listener lets the right user in and nobody else, and the authorizer
+// holds a user to its ACLs.
+func TestKafkaSecurity(t *testing.T) {
+	layer2(t, "kafka")
+	k, b := startKafka(t, server.KafkaConfig{Security: &server.Security{
+		Users: map[string]string{"ann": `pass"word\`, "bob": "secret"},
+	}})
+	topic := b.CreateTopic(t, "orders", 1, nil)
+	acl := kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).
+		Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:ann").AllowHosts()
+	if _, err := kadm.NewClient(b.Client(t)).CreateACLs(t.Context(), acl); err != nil {
+		t.Fatal(err)
+	}
+	ann := scram.Auth{User: "ann", Pass: `pass"word\`}
+	for _, c := range []struct {
+		name, listener string
+		auth           sasl.Mechanism
+		cert           string
+		want           error
+	}{
+		{"tls", server.TLS, nil, "", nil},
+		{"mtls", server.MTLS, nil, "ann", nil},
+		{"mtls of a user without ACL", server.MTLS, nil, "bob", kerr.TopicAuthorizationFailed},
+		{"plain", server.SASL, plain.Auth{User: "ann", Pass: ann.Pass}.AsMechanism(), "", nil},
+		{"plain, wrong password", server.SASL, plain.Auth{User: "ann", Pass: "x"}.AsMechanism(), "", kerr.SaslAuthenticationFailed},
+		{"scram 256", server.SASL, ann.AsSha256Mechanism(), "", nil},
+		{"scram 512 over tls", server.SASLTLS, ann.AsSha512Mechanism(), "", nil},
+		{"scram of a user without ACL", server.SASLTLS, scram.Auth{User: "bob", Pass: "secret"}.AsSha512Mechanism(), "", kerr.TopicAuthorizationFailed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			opts := []kgo.Opt{kgo.RecordDeliveryTimeout(5 * time.Second), kgo.DisableIdempotentWrite()}
+			if c.auth != nil {
+				opts = append(opts, kgo.SASL(c.auth))
+			}
+			if c.listener != server.SASL {
+				opts = append(opts, kgo.DialTLSConfig(tlsConfig(t, k, c.cert)))
+			}
+			cl := broker.At(k.SecureBrokers(c.listener)...).Client(t, opts...)
+			err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr()
+			if !errors.Is(err, c.want) {
+				t.Errorf("produce: %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func tlsConfig(t *testing.T, k *server.Kafka, user string) *tls.Config {
+	t.Helper()
+	ca, err := os.ReadFile(k.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &tls.Config{RootCAs: x509.NewCertPool()}
+	if !cfg.RootCAs.AppendCertsFromPEM(ca) {
+		t.Fatal("the authority's file holds no certificate")
+	}
+	if user != "" {
+		certFile, keyFile, err := k.ClientCert(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Certificates = []tls.Certificate{cert}
+	}
+	return cfg
+}
+
+// A broker that can't start says so at once with the end of its log.
+func TestKafkaThatCannotStartTellsWhy(t *testing.T) {
+	layer2(t, "kafka")
+	started := time.Now()
+	_, err := server.StartKafka(t.Context(), server.KafkaConfig{Properties: map[string]string{"num.io.threads": "many"}})
+	if err == nil {
+		t.Fatal("started with num.io.threads=many")
+	}
+	if d := time.Since(started); d > 30*time.Second {
+		t.Errorf("took %v to fail", d)
+	}
+	t.Log(err)
+}
