@@ -1,0 +1,42 @@
+// Package consumer is a consumer group at work: it hands the events of topics to handlers, in the
+// order of their keys, and answers for each one.
+//
+// # What
+//
+// [On] makes a handler of one event type on one topic; a [Consumer] is a member of a group that runs
+// handlers. Each record is told by its CloudEvents type before anything is decoded, and put into the
+// lane of its key: events of one (topic, partition, key) run one after the other, over all types of
+// the topic that the group handles, while other keys run on. What can't be handled goes to the dead
+// letters, <topic>.<group>.dlq, with its whole story ([DeadLetter]).
+//
+// # Use
+//
+//	c, err := consumer.New(consumer.Config{
+//		Group:    "billing",
+//		Handlers: []leat.Handler{consumer.On(Orders, bill, consumer.Parallel(64))},
+//	})
+//	err = c.Run(ctx) // until ctx ends and all in hand is finished and committed
+//
+// # Guarantees
+//
+// At least once: an offset is committed only when every record below it was handled, passed over by
+// rule, or stands in the dead letters. In order: an event of a key starts only when the one before it
+// is finished, retries included. Records without a key have no order. A rebalance never stops the
+// partitions that stay, and what finishes after its partition was taken away is never committed.
+// Memory is bounded by Config's bounds, whatever the handlers do. A group without offsets starts at
+// the earliest record; aborted transactions are never seen; lag reaches 0.
+//
+// # Failure
+//
+// A failing event is tried again in its lane with full-jitter back-off, holding neither a worker nor
+// the heartbeat; when its attempts are used up it goes to OnExhausted or to the dead letters. A panic
+// is tried once more. [leat.Unavailable] pauses the partition until the infrastructure is back and
+// counts as no attempt. While a dead letter can't be written nothing is committed past its record.
+// An offset that the log no longer has stops its partition, for nobody knows what was missed.
+// [Consumer.Ready] tells of all of these.
+//
+// # Test
+//
+// The cores (lane, judge, dead-letter headers) are tables, models and fuzz targets; the group runs in
+// synctest bubbles on kfake with faults, and the same suite on real Kafka.
+package consumer
