@@ -1,0 +1,158 @@
+package consumer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/internal/telemetry"
+	"github.com/leatdev/leat/kafka"
+)
+
+// Config says which group works on what. Group and Handlers are required.
+type Config struct {
+	// Group is the consumer group's name; members with one name share the partitions. The names of
+	// its dead-letter topics end in it.
+	Group string
+	// Kafka is the cluster; its zero value is localhost:9092.
+	Kafka kafka.Config
+	// Handlers are what the group does, at most one for a type on a topic. The group reads the topics
+	// that they name.
+	Handlers []leat.Handler
+	// Codec reads the events' data; nil: [leat.JSON].
+	Codec leat.Codec
+	// Strict sends events of types that no handler takes to the dead letters (reason "unhandled");
+	// without it they are counted and passed over.
+	Strict bool
+
+	// MaxInFlight bounds the attempts that run at once over all handlers; 0: 256.
+	MaxInFlight int
+	// MaxQueued bounds the records that one partition keeps in memory unfinished; 0: 4000. A fetch
+	// that is under way may exceed it.
+	MaxQueued int
+	// MaxQueuedBytes bounds the bytes of the same; 0: 8 MiB.
+	MaxQueuedBytes int
+	// MaxBytes bounds the bytes over all partitions: each gets an equal share of it, but at least 64
+	// KiB and at most MaxQueuedBytes; 0: 128 MiB.
+	MaxBytes int
+	// MaxSpan bounds the records from the lowest unfinished one to the newest, which are what may
+	// come again after a crash; 0: 10000. A partition that reaches it waits for its slowest event.
+	MaxSpan int
+
+	// DrainTimeout is how long what is in hand may take to finish when the consumer stops, or a
+	// partition goes to another member; 0: 20 s. A rebalance allows at most RebalanceTimeout - 5 s.
+	DrainTimeout time.Duration
+	// CommitInterval is the pause between commits; 0: 1 s.
+	CommitInterval time.Duration
+	// SessionTimeout is how long the group waits for a silent member before it gives its partitions
+	// away; 0: 45 s. The broker bounds it (6 s to 30 min unless configured).
+	SessionTimeout time.Duration
+	// RebalanceTimeout is how long the group waits for its members in a rebalance; 0: 60 s.
+	RebalanceTimeout time.Duration
+	// HungAfter is how long past its Timeout an attempt may ignore its context before Ready tells of
+	// it; 0: 10 s.
+	HungAfter time.Duration
+
+	// Version is told in dead letters; "": the main module's version from the build.
+	Version string
+	// Logger takes the group's life; nil: [slog.Default].
+	Logger *slog.Logger
+	// Metrics takes its counters; nil: counts into nothing.
+	Metrics *telemetry.Registry
+	// Hook, where set, is called at named points around handling and committing: consumer.handled,
+	// consumer.deadlettered, consumer.committing, consumer.committed. It is for tests that crash the
+	// process there.
+	Hook func(point string)
+}
+
+// minBytes is the least that a partition may keep in memory, however many partitions there are.
+const minBytes = 64 << 10
+
+// withDefaults fills what is zero.
+func (c Config) withDefaults() Config {
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 256)
+	c.MaxQueued = cmp.Or(c.MaxQueued, 4000)
+	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 8<<20)
+	c.MaxBytes = cmp.Or(c.MaxBytes, 128<<20)
+	c.MaxSpan = cmp.Or(c.MaxSpan, 10_000)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 20*time.Second)
+	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
+	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
+	c.RebalanceTimeout = cmp.Or(c.RebalanceTimeout, time.Minute)
+	c.HungAfter = cmp.Or(c.HungAfter, 10*time.Second)
+	c.Version = cmp.Or(c.Version, buildVersion())
+	if c.Codec == nil {
+		c.Codec = leat.JSON
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Hook == nil {
+		c.Hook = func(string) {}
+	}
+	return c
+}
+
+// Validate reports all that is wrong.
+func (c Config) Validate() error {
+	var errs []error
+	if c.Group == "" {
+		errs = append(errs, errors.New("consumer: Group is empty: name the group, usually after the service"))
+	}
+	if len(c.Handlers) == 0 {
+		errs = append(errs, errors.New("consumer: no Handlers"))
+	}
+	for name, n := range map[string]int{
+		"MaxInFlight": c.MaxInFlight, "MaxQueued": c.MaxQueued, "MaxQueuedBytes": c.MaxQueuedBytes,
+		"MaxBytes": c.MaxBytes, "MaxSpan": c.MaxSpan,
+	} {
+		if n < 0 {
+			errs = append(errs, fmt.Errorf("consumer: %s is %d, want more than 0, or 0 for the default", name, n))
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"DrainTimeout": c.DrainTimeout, "CommitInterval": c.CommitInterval, "SessionTimeout": c.SessionTimeout,
+		"RebalanceTimeout": c.RebalanceTimeout, "HungAfter": c.HungAfter,
+	} {
+		if d < 0 {
+			errs = append(errs, fmt.Errorf("consumer: %s is %v, want more than 0, or 0 for the default", name, d))
+		}
+	}
+	errs = append(errs, c.validateHandlers(), c.Kafka.Validate())
+	return errors.Join(errs...)
+}
+
+func (c Config) validateHandlers() error {
+	type key struct{ topic, typ string }
+	var errs []error
+	seen := map[key]bool{}
+	for _, h := range c.Handlers {
+		if err := h.Validate(); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		if k := (key{h.Topic.Name, h.Kind.Type}); seen[k] {
+			errs = append(errs, fmt.Errorf("two handlers of %s on %s: a group has one for a type on a topic", k.typ, k.topic))
+		} else {
+			seen[k] = true
+		}
+		if c.Group != "" {
+			if err := leat.ValidTopicName(leat.DeadLetters(h.Topic.Name, c.Group)); err != nil {
+				errs = append(errs, fmt.Errorf("dead letters of %s: %w", h.Topic.Name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	return info.Main.Version
+}
