@@ -7,9 +7,6 @@ import (
 	"net"
 )
 
-// EmbeddedPrefix begins the cluster id of every embedded broker.
-const EmbeddedPrefix = "leat-embedded-"
-
 // DefaultListen is the address that `leat dev` listens on: Kafka's usual port, on this machine only.
 const DefaultListen = "127.0.0.1:9092"
 

@@ -4,7 +4,7 @@
 // # What
 //
 // Open starts a broker (kfake) that any Kafka client can talk to, on one directory, and tells where
-// the services' SQLite files go. The broker's cluster id begins with [EmbeddedPrefix], so that a
+// the services' SQLite files go. The broker's cluster id begins with [kafka.EmbeddedPrefix], so that a
 // client tells it from Apache Kafka, also from another process.
 //
 // # Use

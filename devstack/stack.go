@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/kafka"
 )
 
 // Stack is a running broker with its data directory.
@@ -84,7 +85,7 @@ func clusterID(dir string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err == nil {
 		id := strings.TrimSpace(string(data))
-		if !strings.HasPrefix(id, EmbeddedPrefix) {
+		if !strings.HasPrefix(id, kafka.EmbeddedPrefix) {
 			return "", fmt.Errorf("%s holds %q, not the id of an embedded broker: it is no data directory of leat, or damaged", path, id)
 		}
 		return id, nil
@@ -92,7 +93,7 @@ func clusterID(dir string) (string, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", fmt.Errorf("read the cluster's id: %w", err)
 	}
-	id := EmbeddedPrefix + leat.NewID()
+	id := kafka.EmbeddedPrefix + leat.NewID()
 	if err := os.WriteFile(path+".new", []byte(id+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("write the cluster's id: %w", err)
 	}
@@ -127,6 +128,9 @@ func (s *Stack) start(ctx context.Context, cfg Config) error {
 
 // Brokers is the address that clients connect to.
 func (s *Stack) Brokers() []string { return []string{s.addr} }
+
+// Config is how leat's own rooms reach the broker.
+func (s *Stack) Config() kafka.Config { return kafka.Config{Brokers: s.Brokers()} }
 
 // ClusterID is the broker's cluster id; it stays with the directory.
 func (s *Stack) ClusterID() string { return s.id }

@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatdev/leat/devstack"
+	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -189,7 +190,7 @@ func TestClusterIDStaysWithTheDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if meta.Cluster != first.ClusterID() || !strings.HasPrefix(meta.Cluster, devstack.EmbeddedPrefix) {
+	if meta.Cluster != first.ClusterID() || !strings.HasPrefix(meta.Cluster, kafka.EmbeddedPrefix) {
 		t.Errorf("cluster id %q after a restart, want %q", meta.Cluster, first.ClusterID())
 	}
 	if other := open(t, devstack.Config{}); other.ClusterID() == first.ClusterID() {
