@@ -1,0 +1,35 @@
+# leat: every way to build and test it. See CONTRIBUTING.md.
+
+# kgo stands still in a synctest bubble unless it is built for one.
+TAGS  := synctests
+TOOL  := go tool -modfile=internal/tools/go.mod
+GOALL := $(shell git ls-files -co --exclude-standard '*.go')
+
+.PHONY: demo build check fmt test clean
+.NOTPARALLEL:
+
+demo: build ## run the shop with trouble on the embedded stack
+	bin/leat demo
+
+build: ## bin/leat
+	go build -trimpath -ldflags='-s -w' -o bin/leat ./cmd/leat
+
+check: ## all that needs no servers: style, house, layers 0-1 with the race detector
+	@bad=$$($(TOOL) gofumpt -l $(GOALL)) && test -z "$$bad" || { echo "not as gofumpt writes (make fmt):" $$bad; exit 1; }
+	go vet -tags $(TAGS) ./...
+	$(TOOL) staticcheck -tags $(TAGS) ./...
+	go mod tidy -diff
+	go test ./internal/house
+	go test -race -tags $(TAGS) -short -timeout 5m ./...
+
+fmt: ## write as gofumpt does
+	$(TOOL) gofumpt -w $(GOALL)
+
+# The servers are built and not run by "go run", which would not hand on a signal
+# or the status.
+test: check ## check, then everything against real Kafka and PostgreSQL
+	go build -o bin/servers ./test/servers
+	bin/servers -- go test -tags $(TAGS) -timeout 15m ./...
+
+clean: ## remove what was built; the cache of fetched servers stays
+	rm -rf bin
