@@ -4,7 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
+
+// ErrNoTopic says that a topic does not exist.
+var ErrNoTopic = errors.New("the topic does not exist")
+
+// ErrTooLarge says that a message is larger than the client or its topic allows.
+var ErrTooLarge = errors.New("the message is too large")
 
 // ErrFenced says that another transactor with the same id has taken over: this one must end and may
 // only come back if it still leads. A transaction that ran past its timeout looks the same.
@@ -39,3 +48,30 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// produceError says what a failure to write means and what to try.
+func produceError(op, topic string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	e := &Error{Op: op, Topic: topic, Partition: -1, Err: err}
+	switch {
+	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
+		e.Err = fmt.Errorf("%w (%w)", ErrNoTopic, err)
+		e.Hint = "its owner creates it at start; see: leat topic plan"
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
+		e.Err = fmt.Errorf("%w (%w)", ErrTooLarge, err)
+		e.Hint = "raise the topic's max.message.bytes and the client's max.request.size, or send less"
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		e.Hint = "this user needs the right to Write and Describe on the topic"
+	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
+		e.Hint = "this user needs the right to Write and Describe on the transactional id"
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		e.Hint = "this user needs the right to IdempotentWrite on the cluster"
+	case errors.Is(err, kerr.NotEnoughReplicas), errors.Is(err, kerr.NotEnoughReplicasAfterAppend):
+		e.Hint = "fewer replicas are in sync than min.insync.replicas asks for: look for brokers that are down"
+	case errors.Is(err, kgo.ErrRecordTimeout):
+		e.Hint = "no acknowledgement in time: look for brokers that are down; the event may or may not be in the log"
+	}
+	return e
+}

@@ -24,6 +24,9 @@ const (
 	HeaderTraceState  = "tracestate"
 )
 
+// attributeHeaders is how many headers a message's attributes take at most.
+const attributeHeaders = 11
+
 var specVersion = []byte("1.0")
 
 // Record is the message as a record in CloudEvents' binary mode.
@@ -46,7 +49,7 @@ func appendRecord(r *kgo.Record, m *leat.Message, arena []byte) []byte {
 	}
 	w := headerWriter{arena: arena, headers: r.Headers[:0]}
 	if cap(w.headers) == 0 {
-		w.headers = make([]kgo.RecordHeader, 0, 11+len(m.Headers))
+		w.headers = make([]kgo.RecordHeader, 0, attributeHeaders+len(m.Headers))
 	}
 	w.headers = append(w.headers, kgo.RecordHeader{Key: HeaderSpecVersion, Value: specVersion})
 	w.text(HeaderID, m.ID)

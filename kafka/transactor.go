@@ -1,0 +1,334 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+)
+
+// TransactorConfig says whose transactions these are.
+type TransactorConfig struct {
+	// ID is the transactional id; opening another transactor with it fences this one. Required.
+	ID string
+	// Timeout is how long the broker lets a transaction stay open, and how long Commit waits for its
+	// records to be acknowledged; 0: 10 s. An open transaction holds back every read_committed reader
+	// of its partitions.
+	Timeout time.Duration
+	// Pause is the least time between the end of a transaction and the first record of the next; 0:
+	// 5 ms, negative: none. A record that comes while the broker still writes the markers waits 20 ms
+	// inside the broker.
+	Pause time.Duration
+	// Compression of batches: none, gzip, snappy, lz4, zstd; "": lz4.
+	Compression string
+}
+
+const (
+	defaultTxnTimeout = 10 * time.Second
+	defaultPause      = 5 * time.Millisecond
+)
+
+// Transactor writes transactions, one after the other, and is made for one goroutine. After the
+// first error of any call it is unusable for good: what its last transaction came to is unknown, so
+// close it, open a new one, which ends that transaction at the broker, and read back what became of
+// it (ReadPartition).
+type Transactor struct {
+	cl      *kgo.Client
+	set     *resolved
+	cfg     TransactorConfig
+	open    bool      // a transaction has begun
+	ended   time.Time // when the last one did
+	broken  error     // the first error
+	batches []*batch  // produced in the open transaction
+}
+
+// Raw is a record that is no event, such as the relay's position.
+type Raw struct {
+	Topic     string
+	Partition int32 // negative: by the key
+	Key       []byte
+	Value     []byte // nil: a tombstone
+	Headers   []leat.Header
+}
+
+// OpenTransactor connects, and takes the transactional id over: when it returns, every older
+// transactor of that id is fenced, and its open transaction has been ended by the broker.
+func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Transactor, error) {
+	if tc.ID == "" {
+		return nil, errors.New("open a transactor: it needs an ID")
+	}
+	set, err := cfg.resolve()
+	if err != nil {
+		return nil, fmt.Errorf("configure the Kafka client: %w", err)
+	}
+	tc.Timeout = cmp.Or(set.txnTimeout, tc.Timeout, defaultTxnTimeout)
+	tc.Pause = cmp.Or(tc.Pause, defaultPause)
+	codecs, err := compression(cmp.Or(tc.Compression, defaultCompression), nil)
+	if err != nil {
+		return nil, fmt.Errorf("configure the transactor's compression: %w", err)
+	}
+	cl, err := kgo.NewClient(set.options([]kgo.Opt{
+		kgo.TransactionalID(tc.ID),
+		kgo.TransactionTimeout(tc.Timeout),
+		kgo.RecordDeliveryTimeout(tc.Timeout),
+		kgo.ProducerBatchCompression(codecs...),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(1 << 20), // the caller bounds a transaction; blocking in it would help nobody
+		kgo.RecordPartitioner(addressed{partitioner()}),
+	})...)
+	if err != nil {
+		return nil, fmt.Errorf("make the Kafka client: %w", err)
+	}
+	t := &Transactor{cl: cl, set: set, cfg: tc}
+	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoAnswer)
+	defer cancel()
+	if err := cl.Ping(ctx); err != nil {
+		cl.Close()
+		return nil, set.explain(ctx, err)
+	}
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		cl.Close()
+		return nil, t.fail("take over transactional id "+tc.ID, err)
+	}
+	return t, nil
+}
+
+// ID is the transactional id.
+func (t *Transactor) ID() string { return t.cfg.ID }
+
+// Err is the error that made the transactor unusable, or nil.
+func (t *Transactor) Err() error { return t.broken }
+
+// Close ends the connections. An open transaction stays open at the broker until its timeout, or
+// until the next transactor with the id opens.
+func (t *Transactor) Close() { t.cl.Close() }
+
+// Begin begins a transaction.
+func (t *Transactor) Begin() error {
+	if t.broken != nil {
+		return fmt.Errorf("begin a transaction: %w: %w", ErrUnusable, t.broken)
+	}
+	if err := t.cl.BeginTransaction(); err != nil {
+		return t.fail("begin a transaction", err)
+	}
+	t.open, t.batches = true, t.batches[:0]
+	return nil
+}
+
+// Produce buffers messages, then raw records, in the open transaction, in order. Their keys, data
+// and headers must stay as they are until Commit or Abort returns. An error tells of this call only:
+// what becomes of the records, Commit tells.
+func (t *Transactor) Produce(ctx context.Context, msgs []leat.Message, raws ...Raw) error {
+	if t.broken != nil {
+		return fmt.Errorf("produce: %w: %w", ErrUnusable, t.broken)
+	}
+	if !t.open {
+		return t.fail("produce", errors.New("no transaction has begun"))
+	}
+	if err := t.rest(ctx); err != nil {
+		return t.fail("produce", err)
+	}
+	b := newBatch(msgs, raws)
+	t.batches = append(t.batches, b)
+	// Canceling a record's context while it is in flight would fail it in doubt; Commit's own deadline
+	// bounds the wait instead.
+	ctx = context.WithoutCancel(ctx)
+	for i := range b.records {
+		t.cl.Produce(ctx, &b.records[i], b.promise)
+	}
+	return nil
+}
+
+// rest waits until the pause after the last transaction is over.
+func (t *Transactor) rest(ctx context.Context) error {
+	if t.ended.IsZero() || t.cfg.Pause <= 0 {
+		return nil
+	}
+	wait := time.Until(t.ended.Add(t.cfg.Pause))
+	t.ended = time.Time{}
+	if wait <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Commit waits until every record is acknowledged, at most for the timeout, and commits. nil means
+// that the transaction is committed; any error that it may or may not be: see Transactor. ctx bounds
+// the wait for acknowledgements; the commit itself, once sent, is not given up by ctx.
+func (t *Transactor) Commit(ctx context.Context) error {
+	if t.broken != nil {
+		return fmt.Errorf("commit: %w: %w", ErrUnusable, t.broken)
+	}
+	flush, cancel := context.WithTimeoutCause(ctx, t.cfg.Timeout, fmt.Errorf("records were not acknowledged within %v", t.cfg.Timeout))
+	defer cancel()
+	if err := t.cl.Flush(flush); err != nil {
+		return t.fail("flush the transaction", errors.Join(context.Cause(flush), t.firstFailure()))
+	}
+	// The client would commit what is left of a transaction whose record failed.
+	if err := t.firstFailure(); err != nil {
+		return t.fail("produce", err)
+	}
+	if err := t.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		return t.fail("commit the transaction", err)
+	}
+	t.open, t.ended = false, time.Now()
+	return nil
+}
+
+// Abort drops the open transaction. After nil the transactor can begin anew.
+func (t *Transactor) Abort(ctx context.Context) error {
+	if t.broken != nil {
+		return fmt.Errorf("abort: %w: %w", ErrUnusable, t.broken)
+	}
+	drop, cancel := context.WithTimeout(ctx, t.cfg.Timeout)
+	defer cancel()
+	if err := t.cl.AbortBufferedRecords(drop); err != nil {
+		return t.fail("drop the transaction's records", err)
+	}
+	if err := t.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
+		return t.fail("abort the transaction", err)
+	}
+	t.open, t.ended = false, time.Now()
+	return nil
+}
+
+func (t *Transactor) firstFailure() error {
+	for _, b := range t.batches {
+		if err := b.failure(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fail makes the transactor unusable.
+func (t *Transactor) fail(op string, err error) error {
+	e := produceError(op, "", err)
+	if fenced(err) && !errors.Is(err, ErrFenced) {
+		e.Err = fmt.Errorf("%w (%w)", ErrFenced, err)
+	}
+	if t.broken == nil {
+		t.broken = e
+	}
+	return e
+}
+
+// fenced says whether the broker refuses this producer: for a newer one of its id, or because it has
+// ended the transaction itself, which it does for an heir and at the timeout.
+func fenced(err error) bool {
+	for _, refusal := range []error{kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidTxnState, ErrFenced} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// batch is what one call produced: records, with their headers and texts each in one piece.
+type batch struct {
+	records []kgo.Record
+	promise func(*kgo.Record, error)
+
+	mu  sync.Mutex
+	err error // the first failure
+}
+
+func newBatch(msgs []leat.Message, raws []Raw) *batch {
+	b := &batch{records: make([]kgo.Record, len(msgs)+len(raws))}
+	b.promise = b.settle
+	text, headers := 0, 0
+	for i := range msgs {
+		text += arenaSize(&msgs[i])
+		headers += attributeHeaders + len(msgs[i].Headers)
+	}
+	arena, slab := make([]byte, 0, text), make([]kgo.RecordHeader, headers)
+	for i := range msgs {
+		n := attributeHeaders + len(msgs[i].Headers)
+		b.records[i].Headers, slab = slab[:0:n], slab[n:]
+		arena = appendRecord(&b.records[i], &msgs[i], arena)
+		b.records[i].Partition = byKey
+	}
+	for i := range raws {
+		r := &b.records[len(msgs)+i]
+		r.Topic, r.Partition, r.Key, r.Value = raws[i].Topic, max(raws[i].Partition, byKey), raws[i].Key, raws[i].Value
+		for _, h := range raws[i].Headers {
+			r.Headers = append(r.Headers, kgo.RecordHeader(h))
+		}
+	}
+	return b
+}
+
+// settle is called by the client for each record that is acknowledged or has failed.
+func (b *batch) settle(r *kgo.Record, err error) {
+	if err == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// A partition's failure fails the records behind it with less telling errors, and a fence wins over
+	// all: it decides whether to come back.
+	if b.err == nil || fenced(err) && !fenced(b.err) {
+		b.err = produceError("produce to", r.Topic, err)
+	}
+}
+
+func (b *batch) failure() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// byKey is the partition of a record that goes where its key sends it.
+const byKey = -1
+
+// addressed keeps the partition of a record that names one, and asks the partitioner for the rest.
+type addressed struct{ kgo.Partitioner }
+
+// ForTopic is the partitioner of one topic.
+func (a addressed) ForTopic(topic string) kgo.TopicPartitioner {
+	return &addressedTopic{inner: a.Partitioner.ForTopic(topic)}
+}
+
+type addressedTopic struct{ inner kgo.TopicPartitioner }
+
+// RequiresConsistency is true for keyed records and for those that name their partition.
+func (a *addressedTopic) RequiresConsistency(r *kgo.Record) bool {
+	return r.Partition > byKey || a.inner.RequiresConsistency(r)
+}
+
+// Partition is the record's own, or the inner partitioner's choice.
+func (a *addressedTopic) Partition(r *kgo.Record, n int) int {
+	if r.Partition > byKey {
+		return int(r.Partition)
+	}
+	return a.inner.Partition(r, n)
+}
+
+// PartitionByBackup is Partition for partitioners that weigh what is buffered.
+func (a *addressedTopic) PartitionByBackup(r *kgo.Record, n int, backup kgo.TopicBackupIter) int {
+	if weighing, ok := a.inner.(kgo.TopicBackupPartitioner); ok && r.Partition == byKey {
+		return weighing.PartitionByBackup(r, n, backup)
+	}
+	return a.Partition(r, n)
+}
+
+// OnNewBatch passes the notice on.
+func (a *addressedTopic) OnNewBatch() {
+	if inner, ok := a.inner.(kgo.TopicPartitionerOnNewBatch); ok {
+		inner.OnNewBatch()
+	}
+}
