@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
 )
 
@@ -75,3 +76,6 @@ func (b *Broker) Client(t testing.TB, opts ...kgo.Opt) *kgo.Client {
 	t.Cleanup(cl.CloseAllowingRebalance)
 	return cl
 }
+
+// Config returns how the code under test reaches the cluster.
+func (b *Broker) Config() kafka.Config { return kafka.Config{Brokers: b.Addrs, Dial: b.Dial} }

@@ -91,6 +91,23 @@ func TestVirtualClusterInABubble(t *testing.T) {
 	})
 }
 
+// The code under test reaches the cluster by Config, a virtual one too.
+func TestConfigReachesTheCluster(t *testing.T) {
+	t.Parallel()
+	reach := func(t *testing.T, b *broker.Broker) {
+		cl, err := b.Config().NewClient()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		if err := cl.Ping(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	broker.Each(t, reach)
+	synctest.Test(t, func(t *testing.T) { reach(t, broker.Fake(t, broker.FakeConfig{Virtual: true})) })
+}
+
 func TestClientGivesUpOnABrokerThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
