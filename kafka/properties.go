@@ -97,16 +97,22 @@ func (r *resolved) applyCombined() error {
 }
 
 func unknownProperty(name string) error {
-	near, best := "", len(name)/2+1
-	for known := range properties {
-		if d := distance(name, known); d < best || d == best && known < near {
-			near, best = known, d
-		}
-	}
+	near := nearest(name, slices.Collect(maps.Keys(properties)))
 	if near == "" {
 		return fmt.Errorf("property %s: Java's and librdkafka's clients have no such property", name)
 	}
 	return fmt.Errorf("property %s: not known; is it %s?", name, near)
+}
+
+// nearest is the known name that differs least from name, or "" where none is near.
+func nearest(name string, names []string) string {
+	near, best := "", len(name)/2+1
+	for _, known := range names {
+		if d := distance(name, known); d < best || d == best && known < near {
+			near, best = known, d
+		}
+	}
+	return near
 }
 
 // distance is Levenshtein's: the least number of letters to insert, delete or change.

@@ -1,0 +1,108 @@
+package lag_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/lag"
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
+)
+
+func TestOf(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name                        string
+		committed, start, end, want int64
+	}{
+		{"behind", 3, 0, 10, 7},
+		{"at the end", 10, 0, 10, 0},
+		{"never committed", lag.None, 0, 10, 10},
+		{"never committed, the beginning is gone", lag.None, 4, 10, 6},
+		{"committed what retention took away", 2, 4, 10, 6},
+		{"empty", lag.None, 0, 0, 0},
+		{"emptied by retention", 3, 10, 10, 0},
+		{"committed past the end", 12, 0, 10, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := lag.Of(c.committed, c.start, c.end); got != c.want {
+				t.Errorf("lag %d, want %d", got, c.want)
+			}
+		})
+	}
+}
+
+func Example() {
+	fmt.Println(lag.Of(lag.None, 0, 3), lag.Of(3, 0, 3))
+	// Output: 3 0
+}
+
+func TestReadTellsMembersCommitsAndLag(t *testing.T) {
+	t.Parallel()
+	broker.Each(t, func(t *testing.T, b *broker.Broker) {
+		for _, protocol := range []struct {
+			name string
+			opts []kgo.Opt
+		}{
+			{"classic", nil},
+			{"KIP-848", []kgo.Opt{kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer())}},
+		} {
+			t.Run(protocol.name, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				defer cancel()
+				topic, group := b.CreateTopic(t, b.Name("lag"), 2, nil), b.Name("group")
+				client, err := kafka.Open(ctx, kafka.Config{Brokers: b.Addrs, Dial: b.Dial})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer client.Close()
+				if _, err := lag.Read(ctx, client, group); !errors.Is(err, lag.ErrNoGroup) {
+					t.Fatalf("a group that is not there: %v", err)
+				}
+				for i := range 6 {
+					b.Produce(t, &kgo.Record{Topic: topic, Partition: int32(i % 2), Key: []byte("k"), Value: []byte("v")})
+				}
+				member := b.Client(t, append(protocol.opts, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit(), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+				record := member.PollRecords(ctx, 1).Records()
+				if len(record) == 0 {
+					t.Fatalf("nothing came: %v", ctx.Err())
+				}
+				if err := member.CommitRecords(ctx, record...); err != nil {
+					t.Fatal(err)
+				}
+				var groups []lag.Group
+				leattest.Eventually(t, "the group has its member", func() error {
+					if groups, err = lag.Read(ctx, client, group); err != nil {
+						return err
+					}
+					if n := len(groups[0].Members); n != 1 || groups[0].State != "Stable" {
+						return fmt.Errorf("%d members, state %s", n, groups[0].State)
+					}
+					return nil
+				})
+				if got := groups[0].Total(); got != 5 {
+					t.Errorf("lag %d after 1 of 6, want 5: %+v", got, groups[0].Partitions)
+				}
+				for _, p := range groups[0].Partitions {
+					if protocol.opts != nil && !b.Real() {
+						continue // kfake does not name the topics of such a member
+					}
+					if p.Member != groups[0].Members[0].ID || p.Err != nil {
+						t.Errorf("partition %+v, want it with member %s", p, groups[0].Members[0].ID)
+					}
+				}
+				names, err := lag.List(ctx, client)
+				if err != nil || len(names) == 0 {
+					t.Errorf("list: %v, %v", names, err)
+				}
+			})
+		}
+	})
+}
