@@ -61,7 +61,7 @@ func (c *Client) Dangers(ctx context.Context, topics []leat.Topic) ([]Danger, er
 	for _, t := range topics {
 		names = append(names, t.Name)
 	}
-	infos, err := c.Topics(ctx, names...)
+	infos, err := c.TopicStates(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (c *Client) Dangers(ctx context.Context, topics []leat.Topic) ([]Danger, er
 	return found, nil
 }
 
-func topicDangers(declared leat.Topic, info TopicInfo) []Danger {
+func topicDangers(declared leat.Topic, info TopicState) []Danger {
 	var found []Danger
 	add := func(what, why, do string) {
 		found = append(found, Danger{Topic: info.Name, What: what, Why: why, Do: do})

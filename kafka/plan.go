@@ -54,7 +54,7 @@ func (c *Client) PlanTopics(ctx context.Context, topics []leat.Topic, pc PlanCon
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("plan topics: %w", err)
 	}
-	infos, err := c.Topics(ctx, names...)
+	infos, err := c.TopicStates(ctx, names...)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func configOf(t leat.Topic) string {
 }
 
 // compare adds what a topic that exists lacks.
-func (p *Plan) compare(t leat.Topic, have TopicInfo, pc PlanConfig) {
+func (p *Plan) compare(t leat.Topic, have TopicState, pc PlanConfig) {
 	differ := func(name, have, want, why string) {
 		p.Differ = append(p.Differ, Difference{Topic: t.Name, Name: name, Have: have, Want: want, Why: why})
 	}

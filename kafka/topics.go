@@ -20,18 +20,18 @@ const (
 	StoryBytes = 64 << 10
 )
 
-// TopicInfo is what the cluster knows of a topic.
-type TopicInfo struct {
+// TopicState is a topic as declarations see it.
+type TopicState struct {
 	Name        string
 	Partitions  int
 	Replication int               // of the partition that has the least
 	Config      map[string]string // all settings in force
 }
 
-// Topics tells of the topics that exist among the names, by name. The settings are nil where the
+// TopicStates tells of the topics that exist among the names, by name. The settings are nil where the
 // user may not see them.
-func (c *Client) Topics(ctx context.Context, names ...string) (map[string]TopicInfo, error) {
-	infos := map[string]TopicInfo{}
+func (c *Client) TopicStates(ctx context.Context, names ...string) (map[string]TopicState, error) {
+	infos := map[string]TopicState{}
 	if len(names) == 0 {
 		return infos, nil
 	}
@@ -46,7 +46,7 @@ func (c *Client) Topics(ctx context.Context, names ...string) (map[string]TopicI
 		case d.Err != nil:
 			return nil, &Error{Op: "describe", Topic: name, Partition: -1, Err: d.Err, Hint: rightHint(d.Err, "Describe on the topic")}
 		}
-		info := TopicInfo{Name: name, Partitions: len(d.Partitions)}
+		info := TopicState{Name: name, Partitions: len(d.Partitions)}
 		for _, p := range d.Partitions {
 			if n := len(p.Replicas); info.Replication == 0 || n < info.Replication {
 				info.Replication = n
@@ -57,7 +57,7 @@ func (c *Client) Topics(ctx context.Context, names ...string) (map[string]TopicI
 	return infos, c.describeConfigs(ctx, infos)
 }
 
-func (c *Client) describeConfigs(ctx context.Context, infos map[string]TopicInfo) error {
+func (c *Client) describeConfigs(ctx context.Context, infos map[string]TopicState) error {
 	if len(infos) == 0 {
 		return nil
 	}
@@ -98,7 +98,7 @@ func rightHint(err error, right string) string {
 // Where the user may not see a topic's settings, the client's limit stands. ErrNoTopic says that one
 // does not exist.
 func (c *Client) MaxMessageBytes(ctx context.Context, topics ...string) (map[string]int, error) {
-	infos, err := c.Topics(ctx, topics...)
+	infos, err := c.TopicStates(ctx, topics...)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (c *Client) MaxMessageBytes(ctx context.Context, topics ...string) (map[str
 // own time stamps (a record keeps its old one in a header, and would expire at once by it), and no
 // retention. Other settings of the source, its clean-up above all, do not hold for them.
 func (c *Client) DeadLetterTopics(ctx context.Context, group string, topics ...string) ([]leat.Topic, error) {
-	infos, err := c.Topics(ctx, topics...)
+	infos, err := c.TopicStates(ctx, topics...)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +136,7 @@ func (c *Client) DeadLetterTopics(ctx context.Context, group string, topics ...s
 	return letters, nil
 }
 
-func deadLetterTopic(source TopicInfo, group string) leat.Topic {
+func deadLetterTopic(source TopicState, group string) leat.Topic {
 	largest, err := strconv.Atoi(source.Config["max.message.bytes"])
 	if err != nil {
 		largest = brokerMaxMessage

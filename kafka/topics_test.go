@@ -37,7 +37,7 @@ func TestEnsureTopicsCreatesOnceAndThenFindsNothingToDo(t *testing.T) {
 		if len(plan.Create) != 2 {
 			t.Errorf("created %d topics, want 2", len(plan.Create))
 		}
-		infos, err := c.Topics(ctx, topics[0].Name, topics[1].Name, "not-there")
+		infos, err := c.TopicStates(ctx, topics[0].Name, topics[1].Name, "not-there")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestPlanChangesNothingThatLosesRecords(t *testing.T) {
 		if err := more.Apply(ctx); err != nil {
 			t.Fatal(err)
 		}
-		infos, err := c.Topics(ctx, name)
+		infos, err := c.TopicStates(ctx, name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +117,7 @@ func TestDeadLetterTopicHasRoomForTheStoryAndKeepsIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		dlq := name + ".payment.dlq"
-		infos, err := c.Topics(ctx, dlq)
+		infos, err := c.TopicStates(ctx, dlq)
 		if err != nil {
 			t.Fatal(err)
 		}
