@@ -10,16 +10,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// TopicInfo is a topic as the cluster has it.
-type TopicInfo struct {
+// TopicDetail is a topic as the cluster has it.
+type TopicDetail struct {
 	Name       string
 	Internal   bool // the cluster's own, such as __consumer_offsets
-	Partitions []PartitionInfo
-	Configs    []ConfigInfo // in the order of their names; DescribeTopics only
+	Partitions []PartitionDetail
+	Configs    []ConfigDetail // in the order of their names; DescribeTopics only
 }
 
-// PartitionInfo is a partition as the cluster has it.
-type PartitionInfo struct {
+// PartitionDetail is a partition as the cluster has it.
+type PartitionDetail struct {
 	ID       int32
 	Leader   int32 // broker; -1: none
 	Replicas []int32
@@ -28,15 +28,15 @@ type PartitionInfo struct {
 	End      int64 // offset after the last one
 }
 
-// ConfigInfo is one configuration entry of a topic.
-type ConfigInfo struct {
+// ConfigDetail is one configuration entry of a topic.
+type ConfigDetail struct {
 	Name    string
 	Value   string
 	Default bool // not set on the topic itself
 }
 
 // Records is how many offsets the topic holds, an upper bound of its records.
-func (t TopicInfo) Records() int64 {
+func (t TopicDetail) Records() int64 {
 	var n int64
 	for _, p := range t.Partitions {
 		n += p.End - p.Start
@@ -45,31 +45,31 @@ func (t TopicInfo) Records() int64 {
 }
 
 // ListTopics lists the topics of the cluster in the order of their names, without their configs.
-func (c *Client) ListTopics(ctx context.Context) ([]TopicInfo, error) {
-	infos, err := c.topicInfos(ctx)
+func (c *Client) ListTopics(ctx context.Context) ([]TopicDetail, error) {
+	list, err := c.topicDetails(ctx)
 	if err != nil {
 		return nil, &Error{Op: "list topics", Partition: -1, Err: err}
 	}
-	return infos, nil
+	return list, nil
 }
 
 // DescribeTopics tells all about the named topics, in the order of their names. One that is missing
 // is an error.
-func (c *Client) DescribeTopics(ctx context.Context, names ...string) ([]TopicInfo, error) {
+func (c *Client) DescribeTopics(ctx context.Context, names ...string) ([]TopicDetail, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	infos, err := c.topicInfos(ctx, names...)
+	list, err := c.topicDetails(ctx, names...)
 	if err == nil {
-		err = c.addConfigs(ctx, infos)
+		err = c.addConfigs(ctx, list)
 	}
 	if err != nil {
 		return nil, &Error{Op: "describe " + strings.Join(names, ", "), Partition: -1, Err: err, Hint: c.topicHint(ctx, names, err)}
 	}
-	return infos, nil
+	return list, nil
 }
 
-func (c *Client) topicInfos(ctx context.Context, names ...string) ([]TopicInfo, error) {
+func (c *Client) topicDetails(ctx context.Context, names ...string) ([]TopicDetail, error) {
 	details, err := c.adm.ListTopicsWithInternal(ctx, names...)
 	if err != nil {
 		return nil, err
@@ -93,45 +93,45 @@ func (c *Client) topicInfos(ctx context.Context, names ...string) ([]TopicInfo, 
 	if err != nil {
 		return nil, fmt.Errorf("find the end: %w", err)
 	}
-	infos := make([]TopicInfo, 0, len(names))
+	list := make([]TopicDetail, 0, len(names))
 	for _, name := range names {
-		info := TopicInfo{Name: name, Internal: details[name].IsInternal}
+		detail := TopicDetail{Name: name, Internal: details[name].IsInternal}
 		for _, p := range details[name].Partitions.Sorted() {
-			info.Partitions = append(info.Partitions, PartitionInfo{
+			detail.Partitions = append(detail.Partitions, PartitionDetail{
 				ID: p.Partition, Leader: p.Leader, Replicas: p.Replicas, InSync: p.ISR,
 				Start: starts[name][p.Partition].Offset,
 				End:   ends[name][p.Partition].Offset,
 			})
 		}
-		infos = append(infos, info)
+		list = append(list, detail)
 	}
-	return infos, nil
+	return list, nil
 }
 
-func (c *Client) addConfigs(ctx context.Context, infos []TopicInfo) error {
-	names := make([]string, len(infos))
-	for i := range infos {
-		names[i] = infos[i].Name
+func (c *Client) addConfigs(ctx context.Context, list []TopicDetail) error {
+	names := make([]string, len(list))
+	for i := range list {
+		names[i] = list[i].Name
 	}
 	described, err := c.adm.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("read the configuration: %w", err)
 	}
-	for i := range infos {
-		rc, err := described.On(infos[i].Name, nil)
+	for i := range list {
+		rc, err := described.On(list[i].Name, nil)
 		if err == nil {
 			err = rc.Err
 		}
 		if err != nil {
-			return fmt.Errorf("read the configuration of %s: %w", infos[i].Name, err)
+			return fmt.Errorf("read the configuration of %s: %w", list[i].Name, err)
 		}
 		for _, entry := range rc.Configs {
-			infos[i].Configs = append(infos[i].Configs, ConfigInfo{
+			list[i].Configs = append(list[i].Configs, ConfigDetail{
 				Name: entry.Key, Value: entry.MaybeValue(),
 				Default: entry.Source != kmsg.ConfigSourceDynamicTopicConfig,
 			})
 		}
-		slices.SortFunc(infos[i].Configs, func(a, b ConfigInfo) int { return strings.Compare(a.Name, b.Name) })
+		slices.SortFunc(list[i].Configs, func(a, b ConfigDetail) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return nil
 }
