@@ -33,6 +33,9 @@ func (i kafkaInstall) archive() string    { return filepath.Join(i.dir, "kafka.j
 
 // installKafka fetches and prepares a version, or finds it in the cache.
 func installKafka(ctx context.Context, version string) (kafkaInstall, error) {
+	if _, err := exec.LookPath(java()); err != nil {
+		return kafkaInstall{}, fmt.Errorf("find java: %w (kafka needs a Java runtime of version 17 or later: install one or set JAVA_HOME)", err)
+	}
 	cache, err := cacheDir()
 	if err != nil {
 		return kafkaInstall{}, err
