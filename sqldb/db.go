@@ -131,7 +131,11 @@ func (db *DB) once(ctx, inner context.Context, mode mode, fn func(ctx context.Co
 		return tx.blame(ctx, err)
 	}
 	if err := s.commit(ctx); err != nil {
-		if tx.trouble != nil && !errors.Is(err, ErrCommitUnknown) {
+		switch {
+		case errors.Is(err, ErrCommitUnknown):
+		case ctx.Err() != nil:
+			err = context.Cause(ctx)
+		case tx.trouble != nil:
 			err = tx.trouble // fn swallowed the error that made the commit impossible
 		}
 		return fmt.Errorf("commit transaction: %w", err)
