@@ -3,11 +3,72 @@ package consumer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat/consumer/lane"
 )
 
 // Consumer is one member of a consumer group.
+//
+// One mutex guards what the poll loop, the workers and the group's callbacks share; it is held for
+// well under a microsecond per event and never across I/O. Who holds the right to commit (the
+// committing channel) may take mu; never the other way around.
 type Consumer struct {
-	cfg Config
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	routes  map[string]*route // by topic
+
+	committing chan struct{} // holds one value: the right to commit
+	wake       chan struct{} // the keeper looks at the delays again
+	room       chan struct{} // a partition has room again
+	lookup     chan struct{} // the watcher looks for topics again
+
+	// These are set by Run before it starts a goroutine.
+	ctx      context.Context // of the attempts: ends when draining is over
+	cut      context.CancelCauseFunc
+	client   *kgo.Client
+	letters  *letters
+	random   func() float64
+	wg       sync.WaitGroup // poll loop, keeper, committer, watcher
+	pollDone chan struct{}
+
+	mu       sync.Mutex
+	state    runState
+	sched    *lane.Scheduler[work]
+	parts    map[at]*partition
+	paused   int // partitions whose fetching is paused
+	epoch    int64
+	crew     crew
+	between  []func()           // for the poll loop, between two polls
+	stopPoll context.CancelFunc // ends the poll under way
+	joined   bool               // the group has given us our partitions once
+	missing  map[string]string  // topics that can't be read, and why
+	group    error              // what keeps us out of the group
+	passed   int64              // events of types without a handler
+	stale    int64              // records and completions of partitions that were taken away
+}
+
+// runState is what Run is at.
+type runState uint8
+
+const (
+	idle runState = iota
+	running
+	draining
+	ended
+)
+
+// at is a partition's name.
+type at struct {
+	topic     string
+	partition int32
 }
 
 // New makes a consumer, and reports all that is wrong with cfg. It starts nothing.
@@ -15,14 +76,127 @@ func New(cfg Config) (*Consumer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Consumer{cfg: cfg.withDefaults()}, nil
+	cfg = cfg.withDefaults()
+	c := &Consumer{
+		cfg:        cfg,
+		log:        cfg.Logger.With("group", cfg.Group),
+		routes:     map[string]*route{},
+		committing: make(chan struct{}, 1),
+		wake:       make(chan struct{}, 1),
+		room:       make(chan struct{}, 1),
+		lookup:     make(chan struct{}, 1),
+		random:     rand.Float64,
+		pollDone:   make(chan struct{}),
+		parts:      map[at]*partition{},
+		missing:    map[string]string{},
+	}
+	c.metrics = newMetrics(cfg.Metrics, c)
+	limits := []int{rejects: rejectsInFlight}
+	for _, h := range cfg.Handlers {
+		limits = append(limits, c.addHandler(h, len(limits)))
+	}
+	c.sched = lane.NewScheduler[work](cfg.MaxInFlight, limits...)
+	c.crew.init(&c.mu)
+	return c, nil
 }
 
 // Run joins the group and handles events until ctx ends; then it takes no new work, finishes what is
-// in hand within DrainTimeout, commits, leaves the group and returns nil.
+// in hand within DrainTimeout, commits, leaves the group and returns nil. It can be called once. An
+// error says that the consumer could not begin, or that handlers were still at work when the time
+// was over: their events come again.
 func (c *Consumer) Run(ctx context.Context) error {
-	return errors.New("not yet able to run")
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
+	c.wg.Go(c.pollLoop)
+	c.wg.Go(func() { c.keep(ctx) })
+	c.wg.Go(func() { c.commitLoop(ctx) })
+	c.wg.Go(func() { c.watchTopics(ctx) })
+	<-ctx.Done()
+	return c.drain()
 }
 
-// Ready is nil while the group works, or says which partition waits for what.
-func (c *Consumer) Ready() error { return errors.New("not joined yet") }
+func (c *Consumer) begin(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != idle {
+		return errors.New("run consumer: Run was called before; make a new one")
+	}
+	letters, err := newLetters(c.cfg, c.log)
+	if err != nil {
+		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
+	}
+	client, err := c.cfg.Kafka.NewClient(c.clientOptions()...)
+	if err != nil {
+		letters.close()
+		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
+	}
+	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.client, c.letters, c.state = client, letters, running
+	return nil
+}
+
+func (c *Consumer) clientOptions() []kgo.Opt {
+	topics := make([]string, 0, len(c.routes))
+	for name := range c.routes {
+		topics = append(topics, name)
+	}
+	return []kgo.Opt{
+		kgo.ConsumerGroup(c.cfg.Group),
+		kgo.ConsumeTopics(topics...),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(c.cfg.SessionTimeout),
+		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
+		kgo.HeartbeatInterval(min(3*time.Second, c.cfg.SessionTimeout/3)),
+		kgo.DisableAutoCommit(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // or the lag of a transactional topic never is 0
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // or a broker's wrong word replays a whole partition
+		kgo.AdjustFetchOffsetsFn(c.startAt),
+		kgo.OnPartitionsAssigned(c.assigned),
+		kgo.OnPartitionsRevoked(c.revoked),
+		kgo.OnPartitionsLost(c.lost),
+	}
+}
+
+// drain ends the consumer: what is in hand is finished, or cut off when the time is over; the last
+// offsets are committed; the group is left, so that others need not wait for our session to expire.
+func (c *Consumer) drain() error {
+	c.log.Info("stopping: no new events are taken")
+	c.mu.Lock()
+	c.state = draining
+	parts := make([]*partition, 0, len(c.parts))
+	for _, p := range c.parts {
+		parts = append(parts, p)
+		c.closePart(p)
+	}
+	if c.stopPoll != nil {
+		c.stopPoll()
+	}
+	c.mu.Unlock()
+
+	left := c.waitDrained(parts, c.cfg.DrainTimeout, ErrStopped)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), commitTimeout)
+	c.commitFinally(ctx, parts)
+	cancel()
+
+	c.mu.Lock()
+	c.voidAll()
+	c.mu.Unlock()
+	c.client.CloseAllowingRebalance() // leaves the group; the callbacks find nothing left to do
+	c.mu.Lock()
+	c.state = ended
+	c.voidAll()
+	c.crew.dismiss()
+	c.mu.Unlock()
+	c.cut(ErrStopped)
+	c.letters.close()
+	c.wg.Wait()
+	if left > 0 {
+		return fmt.Errorf("stop consumer %s: %d events were still in hand after %v and come again: their handlers ignore their context, or their dead letters can't be written", c.cfg.Group, left, c.cfg.DrainTimeout)
+	}
+	c.crew.wg.Wait()
+	c.log.Info("stopped")
+	return nil
+}

@@ -1,0 +1,147 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatdev/leat/consumer/lane"
+)
+
+// commitTimeout bounds one commit: the group's coordinator may be moving.
+const commitTimeout = 10 * time.Second
+
+// commitLoop commits every CommitInterval what has moved. Run waits for it.
+func (c *Consumer) commitLoop(ctx context.Context) {
+	tick := time.NewTicker(c.cfg.CommitInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		bounded, cancel := context.WithTimeout(c.ctx, commitTimeout)
+		if err := c.commit(bounded, nil); err != nil && ctx.Err() == nil {
+			c.log.Warn("commit offsets: tried again at the next interval", "err", err)
+		}
+		cancel()
+	}
+}
+
+// commitFinally commits the low water of partitions that are about to go, and tries again while ctx
+// lasts: what it misses is handled again by the next owner.
+func (c *Consumer) commitFinally(ctx context.Context, parts []*partition) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := c.commit(ctx, parts)
+		if err == nil || !retriable(err) {
+			if err != nil {
+				c.log.Warn("commit offsets of partitions that go: they are handled again from the last commit on", "err", err)
+			}
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			c.log.Warn("commit offsets of partitions that go: they are handled again from the last commit on", "err", err)
+			return
+		}
+	}
+}
+
+// retriable says whether the same commit may be accepted later.
+func retriable(err error) bool {
+	return !errors.Is(err, kerr.UnknownMemberID) && !errors.Is(err, kerr.IllegalGeneration) &&
+		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kgo.ErrClientClosed)
+}
+
+// commit commits the low water of the given partitions, or of all, where it has moved. One commit is
+// under way at a time, and a partition becomes void only after a commit that it is in: so a commit
+// never tells of a partition that was given away before, under the member's newer generation.
+func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
+	select {
+	case c.committing <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the commit under way: %w", context.Cause(ctx))
+	}
+	defer func() { <-c.committing }()
+	marks := c.moved(parts)
+	if len(marks) == 0 {
+		return nil
+	}
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for p, m := range marks {
+		if offsets[p.at.topic] == nil {
+			offsets[p.at.topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[p.at.topic][p.at.partition] = kgo.EpochOffset{Epoch: m.Epoch, Offset: m.Offset}
+	}
+	c.cfg.Hook("consumer.committing")
+	began := time.Now()
+	var failed error
+	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+		if failed = err; err == nil {
+			failed = c.answered(marks, resp)
+		}
+	})
+	c.metrics.commitSeconds.Since(began)
+	if failed != nil {
+		c.metrics.commits.With("failed").Inc()
+		return failed
+	}
+	c.metrics.commits.With("done").Inc()
+	c.cfg.Hook("consumer.committed")
+	return nil
+}
+
+// moved is what there is to commit.
+func (c *Consumer) moved(parts []*partition) map[*partition]lane.Mark {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	marks := map[*partition]lane.Mark{}
+	look := func(p *partition) {
+		low := p.tracker.Low()
+		if !p.void && p.tracker.Begun() && low.Offset > p.committed.Offset {
+			marks[p] = low
+		}
+	}
+	if parts == nil {
+		for _, p := range c.parts {
+			look(p)
+		}
+	}
+	for _, p := range parts {
+		look(p)
+	}
+	return marks
+}
+
+// answered takes the coordinator's answer, partition by partition.
+func (c *Consumer) answered(marks map[*partition]lane.Mark, resp *kmsg.OffsetCommitResponse) error {
+	codes := map[at]int16{}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			codes[at{t.Topic, p.Partition}] = p.ErrorCode
+		}
+	}
+	var errs []error
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p, m := range marks {
+		code, told := codes[p.at]
+		switch err := kerr.ErrorForCode(code); {
+		case !told:
+			errs = append(errs, fmt.Errorf("%s/%d: no answer from the coordinator", p.at.topic, p.at.partition))
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s/%d: %w", p.at.topic, p.at.partition, err))
+		default:
+			p.committed = m
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,163 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+)
+
+// letterBatch is the largest request of dead letters that the client itself allows: the topic's own
+// limit decides.
+const letterBatch = 64 << 20
+
+// letters writes dead letters with a client of its own, which connects when there is a first one.
+type letters struct {
+	client *kgo.Client
+	group  string
+}
+
+func newLetters(cfg Config, log *slog.Logger) (*letters, error) {
+	client, err := cfg.Kafka.NewClient(
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchMaxBytes(letterBatch),
+		kgo.ProducerLinger(0),
+		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int {
+			return func(r *kgo.Record, n int) int { return int(r.Partition) % n } // the source's number
+		})),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("make the dead-letter producer: %w", err)
+	}
+	return &letters{client: client, group: cfg.Group}, nil
+}
+
+func (l *letters) close() { l.client.Close() }
+
+// omissible is what a dead letter leaves out when it is too large for its topic, in this order. The
+// record itself stays at its source as long as the topic keeps it.
+var omissible = []string{"stack", "error", "value"}
+
+// record is the dead letter of a record: key, value and headers as they were, and the story behind.
+func (l *letters) record(w *work, version string) *kgo.Record {
+	past := w.past
+	d := DeadLetter{
+		Source:       w.wire.Position(),
+		Timestamp:    w.rec.Timestamp,
+		Group:        l.group,
+		Reason:       past.reason,
+		Error:        past.story(),
+		Attempts:     past.attempts,
+		FirstFailure: past.first,
+		LastFailure:  past.last,
+		Version:      version,
+		Omitted:      omissible[:past.omit],
+	}
+	if w.handler != nil {
+		d.Handler = w.handler.Kind.Type
+	}
+	if p, ok := errors.AsType[*leat.PanicError](past.cause); ok {
+		d.Stack = string(p.Stack)
+	}
+	r := &kgo.Record{
+		Topic:     leat.DeadLetters(w.rec.Topic, l.group),
+		Partition: w.rec.Partition,
+		Key:       w.rec.Key,
+		Value:     w.rec.Value,
+		Headers:   slices.Clip(w.rec.Headers),
+	}
+	for _, what := range d.Omitted {
+		switch what {
+		case "stack":
+			d.Stack = ""
+		case "error":
+			d.Error = clip(d.Error, 100)
+		case "value":
+			r.Value = nil
+		}
+	}
+	for _, h := range d.Headers() {
+		r.Headers = append(r.Headers, kgo.RecordHeader(h))
+	}
+	return r
+}
+
+// story is the error that a dead letter tells.
+func (h *history) story() string {
+	switch {
+	case h.cause == nil && h.err == nil:
+		return ""
+	case h.cause == nil:
+		return h.err.Error()
+	case h.err == nil || errors.Is(h.err, h.cause):
+		return h.cause.Error()
+	}
+	return fmt.Sprintf("%v; then OnExhausted: %v", h.cause, h.err)
+}
+
+// bury writes the dead letter of a waiting item. No worker waits for it; its lane stays shut.
+func (c *Consumer) bury(it *item) {
+	if past := it.Value.past; past.first.IsZero() {
+		past.first = time.Now()
+		past.last = past.first
+	}
+	r := c.letters.record(&it.Value, c.cfg.Version)
+	c.letters.client.TryProduce(c.ctx, r, func(_ *kgo.Record, err error) { c.buried(it, err) })
+}
+
+// buried goes on after a dead letter was written, or was not.
+func (c *Consumer) buried(it *item, err error) {
+	w := &it.Value
+	p := w.part
+	if err == nil {
+		c.cfg.Hook("consumer.deadlettered")
+		c.metrics.deadLetters.With(p.at.topic, string(w.past.reason)).Inc()
+		c.log.Warn("event dead-lettered", "topic", p.at.topic, "partition", p.at.partition, "offset", w.rec.Offset,
+			"event_id", w.wire.Attribute("id"), "event_type", w.wire.Attribute("type"), "attempt", w.past.attempts,
+			"reason", string(w.past.reason), "err", w.past.story())
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		p.buried++
+		p.unburied = nil
+		c.finish(it)
+		c.crew.call(c)
+		return
+	}
+	if errors.Is(err, kerr.MessageTooLarge) && w.past.omit < len(omissible) {
+		w.past.omit++
+		c.bury(it)
+		return
+	}
+	c.metrics.letterErrors.With(p.at.topic).Inc()
+	c.postponeBurial(it, err)
+}
+
+// postponeBurial tries again later, without limit: nothing is committed past a record that has
+// neither been handled nor buried.
+func (c *Consumer) postponeBurial(it *item, err error) {
+	past, p := it.Value.past, it.Value.part
+	past.away++
+	delay := awayRetry.Delay(past.away, c.random())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.lanes.Closed() {
+		c.release(it)
+		return
+	}
+	if p.unburied == nil {
+		c.log.Error("write dead letter: tried again until it succeeds, nothing is committed past it",
+			"topic", p.at.topic, "partition", p.at.partition, "offset", it.Value.rec.Offset, "err", err)
+	}
+	p.unburied = fmt.Errorf("write a dead letter to %s: %w", leat.DeadLetters(p.at.topic, c.cfg.Group), err)
+	c.sched.Delay(it, time.Now().Add(delay).UnixNano(), true)
+	signal(c.wake)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		signal(c.lookup)
+	}
+}

@@ -1,0 +1,106 @@
+package consumer
+
+import (
+	"strconv"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/internal/telemetry"
+)
+
+// secondsBuckets suit handlers and commits, from 100 microseconds to a minute.
+var secondsBuckets = []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60}
+
+// metrics is what the room counts. Outcomes of an event: done, skipped, exhausted (OnExhausted ended
+// it), retry, unavailable, given-up.
+type metrics struct {
+	events        *telemetry.Counter
+	seconds       *telemetry.Histogram
+	skipped       *telemetry.Counter
+	passed        *telemetry.Counter
+	deadLetters   *telemetry.Counter
+	letterErrors  *telemetry.Counter
+	rebalances    *telemetry.Counter
+	drain         *telemetry.Histogram
+	commits       *telemetry.Counter
+	commitSeconds *telemetry.Histogram
+}
+
+func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
+	gauge := func(name, help string, value func(PartitionStats) (float64, bool)) {
+		r.GaugeFunc(name, help, []string{"topic", "partition"}, func(set func(float64, ...string)) {
+			for _, p := range c.Stats().Partitions {
+				if v, ok := value(p); ok {
+					set(v, p.Topic, strconv.Itoa(int(p.Partition)))
+				}
+			}
+		})
+	}
+	gauge("leat_consumer_lag_records", "Records between the group's offset and the end of the partition, as of the last fetch.",
+		func(p PartitionStats) (float64, bool) { return float64(p.Lag), p.Lag >= 0 })
+	gauge("leat_consumer_queued_records", "Records in memory that are not finished.",
+		func(p PartitionStats) (float64, bool) { return float64(p.Queued), true })
+	gauge("leat_consumer_queued_bytes", "About what they take.",
+		func(p PartitionStats) (float64, bool) { return float64(p.Bytes), true })
+	gauge("leat_consumer_waiting_partitions", "1 while a partition waits: infrastructure away, dead letter not written, records gone.",
+		func(p PartitionStats) (float64, bool) {
+			if p.Waits != nil {
+				return 1, true
+			}
+			return 0, true
+		})
+	r.GaugeFunc("leat_consumer_hung_handlers", "Attempts that ignore the end of their context.", nil, func(set func(float64, ...string)) {
+		set(float64(c.Stats().Hung))
+	})
+	return &metrics{
+		events:        r.Counter("leat_consumer_events_total", "Attempts on events, by outcome.", "topic", "type", "outcome"),
+		seconds:       r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
+		skipped:       r.Counter("leat_consumer_skipped_total", "Events that their handler passed over, by reason.", "topic", "reason"),
+		passed:        r.Counter("leat_consumer_unhandled_total", "Events of types that no handler takes, passed over.", "topic"),
+		deadLetters:   r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
+		letterErrors:  r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
+		rebalances:    r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
+		drain:         r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
+		commits:       r.Counter("leat_consumer_commits_total", "Commits of offsets, by outcome.", "outcome"),
+		commitSeconds: r.Histogram("leat_consumer_commit_seconds", "Time of one commit.", secondsBuckets),
+	}
+}
+
+// handlerMetrics is one handler's share, looked up once.
+type handlerMetrics struct {
+	done, skipped, exhausted, retry, unavailable, givenUp *telemetry.Counter
+	seconds                                               *telemetry.Histogram
+}
+
+func (m *metrics) handler(h *leat.Handler) handlerMetrics {
+	outcome := func(o string) *telemetry.Counter { return m.events.With(h.Topic.Name, h.Kind.Type, o) }
+	return handlerMetrics{
+		done: outcome("done"), skipped: outcome("skipped"), exhausted: outcome("exhausted"),
+		retry: outcome("retry"), unavailable: outcome("unavailable"), givenUp: outcome("given-up"),
+		seconds: m.seconds.With(h.Topic.Name, h.Kind.Type),
+	}
+}
+
+// finished counts an event that ended well.
+func (m *handlerMetrics) finished(v verdict, s stage, c *Consumer, p *partition) {
+	switch {
+	case v.skip != "":
+		m.skipped.Inc()
+		c.metrics.skipped.With(p.at.topic, v.skip).Inc()
+	case s == exhausting:
+		m.exhausted.Inc()
+	default:
+		m.done.Inc()
+	}
+}
+
+// failed counts an attempt that did not.
+func (m *handlerMetrics) failed(v verdict) {
+	switch v.act {
+	case again:
+		m.retry.Inc()
+	case pause:
+		m.unavailable.Inc()
+	default:
+		m.givenUp.Inc()
+	}
+}

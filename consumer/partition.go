@@ -1,0 +1,179 @@
+package consumer
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/lane"
+)
+
+// work is one record on its way. Who has its item may read and write it.
+type work struct {
+	rec     *kgo.Record
+	wire    leat.Wire
+	handler *handler // nil: to be rejected
+	part    *partition
+	seq     uint64   // in the partition's tracker
+	past    *history // nil: nothing went wrong
+}
+
+type item = lane.Item[work]
+
+// partition is one assignment of a partition to this member. When the partition goes away and comes
+// back, that is another partition: whatever still holds this one finds it void.
+type partition struct {
+	at    at
+	epoch int64
+	route *route
+	seed  maphash.Seed
+
+	ctx    context.Context // of its attempts
+	cancel context.CancelCauseFunc
+
+	// The rest is guarded by Consumer.mu.
+	lanes     *lane.Part[work]
+	tracker   *lane.Tracker
+	drained   chan struct{} // closed when it is closed and nothing is in hand
+	void      bool          // taken away: nothing that finishes counts
+	paused    bool          // its fetching is
+	committed lane.Mark     // Offset -1: not known
+	high      int64         // high watermark, -1: not known
+	handled   int64
+	buried    int64
+
+	away      error // what the infrastructure answered while the lanes are frozen
+	awaySince time.Time
+	unburied  error // why a dead letter can't be written
+	stuck     error // why nothing can be fetched any more
+}
+
+// adopt makes the state of a newly assigned partition. mu is held.
+func (c *Consumer) adopt(name at) *partition {
+	if old := c.parts[name]; old != nil {
+		c.dismissPart(old, ErrLost)
+	}
+	c.epoch++
+	p := &partition{
+		at: name, epoch: c.epoch, route: c.routes[name.topic], seed: maphash.MakeSeed(),
+		lanes: c.sched.NewPart(), tracker: new(lane.Tracker), drained: make(chan struct{}),
+		committed: lane.Mark{Offset: -1, Epoch: -1}, high: -1,
+	}
+	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
+	c.parts[name] = p
+	return p
+}
+
+// closePart lets nothing of p start any more. mu is held.
+func (c *Consumer) closePart(p *partition) {
+	if p.lanes.Closed() {
+		return
+	}
+	c.sched.Close(p.lanes)
+	c.setPaused(p, false) // the client would remember it for the next time
+	c.noteDrained(p)
+}
+
+func (c *Consumer) noteDrained(p *partition) {
+	if p.lanes.Closed() && p.lanes.InHand() == 0 {
+		select {
+		case <-p.drained:
+		default:
+			close(p.drained)
+		}
+	}
+}
+
+// dismissPart makes p void: nothing that finishes later counts. mu is held.
+func (c *Consumer) dismissPart(p *partition, cause error) {
+	c.closePart(p)
+	p.void = true
+	p.cancel(cause)
+	if c.parts[p.at] == p {
+		delete(c.parts, p.at)
+	}
+}
+
+func (c *Consumer) voidAll() {
+	for _, p := range c.parts {
+		c.dismissPart(p, ErrStopped)
+	}
+}
+
+// finish ends an item whose record is dealt with. mu is held.
+func (c *Consumer) finish(it *item) {
+	p := it.Value.part
+	if p.void {
+		c.stale++
+		c.release(it)
+		return
+	}
+	p.tracker.Done(it.Value.seq)
+	p.handled++
+	c.sched.Done(it)
+	it.Value = work{part: p} // its batch may live longer
+	c.settled(p)
+}
+
+// release lets go of an item whose record is for somebody else to deal with. mu is held.
+func (c *Consumer) release(it *item) {
+	p := it.Value.part
+	c.sched.Release(it)
+	it.Value = work{part: p}
+	c.noteDrained(p)
+}
+
+// settled looks at what may go on after an item of p has ended. mu is held.
+func (c *Consumer) settled(p *partition) {
+	c.noteDrained(p)
+	if p.paused && c.hasRoom(p) {
+		c.setPaused(p, false)
+	}
+	if p.lanes.Items() == c.cfg.MaxQueued/2 || p.lanes.Items() == 0 {
+		signal(c.room)
+	}
+}
+
+// full says whether p must not take in more. mu is held.
+func (c *Consumer) full(p *partition) bool {
+	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan
+}
+
+// hasRoom says whether a paused p should be fetched again: far below its bounds, for a pause throws
+// away what the client has fetched ahead.
+func (c *Consumer) hasRoom(p *partition) bool {
+	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2
+}
+
+// bytesEach is a partition's share of the memory.
+func (c *Consumer) bytesEach() int {
+	return max(minBytes, min(c.cfg.MaxQueuedBytes, c.cfg.MaxBytes/max(1, len(c.parts))))
+}
+
+// setPaused pauses or resumes the fetching of p. Both only write to the client's memory, and are
+// called under mu so that their order is that of the decisions.
+func (c *Consumer) setPaused(p *partition, paused bool) {
+	if p.paused == paused {
+		return
+	}
+	p.paused = paused
+	one := map[string][]int32{p.at.topic: {p.at.partition}}
+	if paused {
+		c.paused++
+		c.client.PauseFetchPartitions(one)
+	} else {
+		c.paused--
+		c.client.ResumeFetchPartitions(one)
+	}
+}
+
+// signal puts a value into a channel of one, where there is none.
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

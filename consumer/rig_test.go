@@ -1,0 +1,252 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
+)
+
+// Placed and Paid are the events of the tests.
+type Placed struct {
+	Key string
+	N   int
+}
+
+func (Placed) EventType() string  { return "test.order.placed.v1" }
+func (e Placed) EventKey() string { return e.Key }
+
+type Paid struct {
+	Key string
+	N   int
+}
+
+func (Paid) EventType() string  { return "test.order.paid.v1" }
+func (e Paid) EventKey() string { return e.Key }
+
+// rig is a broker with one topic and a group that reads it.
+type rig struct {
+	t       *testing.T
+	b       *broker.Broker
+	topic   leat.Topic
+	group   string
+	log     *slog.Logger
+	started int
+}
+
+func newRig(t *testing.T, b *broker.Broker, partitions int) *rig {
+	t.Helper()
+	name := b.Name("orders")
+	b.CreateTopic(t, name, partitions, nil)
+	return &rig{
+		t: t, b: b, group: b.Name("group"), log: testLogger(t),
+		topic: leat.Topic{Name: name, Carries: []any{Placed{}, Paid{}}},
+	}
+}
+
+// testLogger writes what a consumer logs where LEAT_TEST_LOG is set.
+func testLogger(t testing.TB) *slog.Logger {
+	w := io.Discard
+	if os.Getenv("LEAT_TEST_LOG") != "" {
+		w = t.Output()
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (r *rig) kafka() kafka.Config {
+	return kafka.Config{Brokers: r.b.Addrs, Dial: r.b.Dial, Logger: r.log}
+}
+
+func (r *rig) config(handlers ...leat.Handler) consumer.Config {
+	return consumer.Config{
+		Group: r.group, Kafka: r.kafka(), Handlers: handlers, Logger: r.log,
+		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second,
+		Version: "v-test",
+	}
+}
+
+// send writes events, in order, into the partitions of their keys.
+func (r *rig) send(events ...any) {
+	r.t.Helper()
+	r.b.Produce(r.t, r.records(events...)...)
+}
+
+func (r *rig) records(events ...any) []*kgo.Record {
+	r.t.Helper()
+	catalog, err := leat.NewCatalog(r.topic)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	encoder := leat.Encoder{Catalog: catalog, Source: "test"}
+	var records []*kgo.Record
+	for _, e := range events {
+		var m leat.Message
+		if err := encoder.Encode(&m, e, nil, leat.NewID(), time.Now()); err != nil {
+			r.t.Fatal(err)
+		}
+		records = append(records, kafka.Record(&m))
+	}
+	return records
+}
+
+// member is a running consumer.
+type member struct {
+	*consumer.Consumer
+	stop func() error // ends it and returns what Run returned
+}
+
+func (r *rig) start(cfg consumer.Config) *member {
+	r.t.Helper()
+	c, err := consumer.New(cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	stop := sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	r.t.Cleanup(func() { _ = stop() })
+	return &member{c, stop}
+}
+
+// awaitCommitted waits until the group's offsets sum up to want.
+func (r *rig) awaitCommitted(want int64) {
+	r.t.Helper()
+	leattest.Eventually(r.t, fmt.Sprintf("group committed %d", want), func() error {
+		var sum int64
+		for _, at := range r.b.Committed(r.t, r.group, r.topic.Name) {
+			sum += at
+		}
+		if sum != want {
+			return fmt.Errorf("committed %d", sum)
+		}
+		return nil
+	})
+}
+
+// deadLetters reads what the group has buried.
+func (r *rig) deadLetters() []letter {
+	r.t.Helper()
+	var got []letter
+	for _, rec := range r.b.ReadAll(r.t, leat.DeadLetters(r.topic.Name, r.group), kgo.ReadCommitted()) {
+		headers := make([]leat.Header, len(rec.Headers))
+		for i, h := range rec.Headers {
+			headers[i] = leat.Header(h)
+		}
+		d, err := consumer.ParseDeadLetter(headers)
+		if err != nil {
+			r.t.Fatalf("read dead letter: %v", err)
+		}
+		got = append(got, letter{d, rec})
+	}
+	return got
+}
+
+type letter struct {
+	consumer.DeadLetter
+	rec *kgo.Record
+}
+
+// ledger is what handlers have done, by key, in order.
+type ledger struct {
+	mu     sync.Mutex
+	byKey  map[string][]int
+	active map[string]int
+	faults []string
+}
+
+func newLedger() *ledger { return &ledger{byKey: map[string][]int{}, active: map[string]int{}} }
+
+// enter and leave bracket a handler's attempt: two of a key at once are a fault.
+func (l *ledger) enter(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.active[key]++; l.active[key] > 1 {
+		l.faults = append(l.faults, fmt.Sprintf("two events of key %s at once", key))
+	}
+}
+
+func (l *ledger) leave(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active[key]--
+}
+
+func (l *ledger) add(key string, n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.byKey[key] = append(l.byKey[key], n)
+}
+
+func (l *ledger) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, list := range l.byKey {
+		n += len(list)
+	}
+	return n
+}
+
+// await waits for n effects.
+func (l *ledger) await(t *testing.T, n int) {
+	t.Helper()
+	leattest.Eventually(t, fmt.Sprintf("%d effects", n), func() error {
+		if got := l.len(); got < n {
+			return fmt.Errorf("%d", got)
+		}
+		return nil
+	})
+}
+
+// inOrder checks that each key has 0..n-1 once, in order.
+func (l *ledger) inOrder(t *testing.T, keys, n int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, f := range l.faults {
+		t.Error(f)
+	}
+	if len(l.byKey) != keys {
+		t.Errorf("%d keys, want %d", len(l.byKey), keys)
+	}
+	for key, list := range l.byKey {
+		if len(list) != n {
+			t.Errorf("key %s: %d effects, want %d", key, len(list), n)
+			continue
+		}
+		for i, got := range list {
+			if got != i {
+				t.Errorf("key %s: effect %d is %d", key, i, got)
+				break
+			}
+		}
+	}
+}
+
+// placed is n events of each of keys keys, interleaved.
+func placed(keys, n int) []any {
+	var events []any
+	for i := range n {
+		for k := range keys {
+			events = append(events, Placed{Key: fmt.Sprintf("k%d", k), N: i})
+		}
+	}
+	return events
+}
+

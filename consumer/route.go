@@ -1,0 +1,98 @@
+package consumer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/lane"
+	"github.com/leatdev/leat/kafka"
+)
+
+// rejects is the scheduler's class of records that never get to a handler.
+const rejects = 0
+
+// rejectsInFlight is how many of those are worked on at once.
+const rejectsInFlight = 16
+
+const (
+	defaultParallel = 64
+	defaultTimeout  = 30 * time.Second
+)
+
+// route is what the group does with one topic.
+type route struct {
+	topic    leat.Topic
+	handlers map[string]*handler // by event type
+	foreign  string              // type of records that name none; "": they are no events
+	serial   bool                // a handler wants the order of the partition
+}
+
+// handler is a leat.Handler with its defaults filled.
+type handler struct {
+	leat.Handler
+	class   int
+	timeout time.Duration // 0: none
+	meters  handlerMetrics
+}
+
+// addHandler makes h part of its topic's route, as the given class, and returns how many of its
+// events may be out at once.
+func (c *Consumer) addHandler(h leat.Handler, class int) int {
+	r := c.routes[h.Topic.Name]
+	if r == nil {
+		r = &route{topic: h.Topic, handlers: map[string]*handler{}, foreign: h.Topic.ForeignType()}
+		c.routes[h.Topic.Name] = r
+	}
+	timeout := cmp.Or(h.Timeout, defaultTimeout)
+	r.handlers[h.Kind.Type] = &handler{Handler: h, class: class, timeout: max(timeout, 0), meters: c.metrics.handler(&h)}
+	r.serial = r.serial || h.Order == leat.ByPartition
+	return cmp.Or(h.Parallel, defaultParallel)
+}
+
+// errUnhandled is the cause of a dead letter with that reason.
+var errUnhandled = errors.New("no handler takes this event type, and the group is strict")
+
+// sort tells what a record is: for a handler, or to be rejected (h is nil), or to be passed over.
+func (r *route) sort(rec *kgo.Record, strict bool) (w work, pass bool) {
+	wire, err := kafka.WireOf(rec)
+	w = work{rec: rec, wire: wire}
+	if err != nil {
+		w.past = &history{stage: burying, reason: ReasonNotAnEvent, err: err}
+		return w, false
+	}
+	if typ := wire.Header(kafka.HeaderType); typ != nil {
+		w.handler = r.handlers[string(typ)] // without an allocation
+	}
+	if w.handler != nil {
+		return w, false
+	}
+	typ := cmp.Or(wire.Attribute("type"), r.foreign)
+	w.handler = r.handlers[typ]
+	switch {
+	case w.handler != nil:
+	case typ == "":
+		w.past = &history{stage: burying, reason: ReasonNotAnEvent, err: fmt.Errorf("the record names no event type (header %s), and topic %s declares no Foreign type for such records", kafka.HeaderType, r.topic.Name)}
+	case strict:
+		w.past = &history{stage: burying, reason: ReasonUnhandled, err: fmt.Errorf("%w: %s", errUnhandled, clip(typ, 200))}
+	default:
+		return w, true
+	}
+	return w, false
+}
+
+// key is the lane of a record. A null key means no order; an empty one is a key like others.
+func (r *route) key(w *work, seed maphash.Seed) lane.Key {
+	switch {
+	case r.serial:
+		return lane.KeyOf(0)
+	case w.rec.Key == nil, w.handler != nil && w.handler.Order == leat.Unordered:
+		return lane.Loose
+	}
+	return lane.KeyOf(maphash.Bytes(seed, w.rec.Key))
+}

@@ -1,0 +1,163 @@
+package consumer
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/leatdev/leat"
+)
+
+// Stats is what a consumer has in hand, at one moment.
+type Stats struct {
+	Partitions []PartitionStats // those assigned to this member, by topic and number
+	InFlight   int              // attempts under way
+	Passed     int64            // records of types that no handler takes, since Run began
+	Stale      int64            // records dropped as repeats, and events that finished after their partition had gone
+	Hung       int              // attempts that ignore the end of their context
+}
+
+// PartitionStats is one partition's share of it. Offsets are -1 where they are not known yet.
+type PartitionStats struct {
+	Topic         string
+	Partition     int32
+	Epoch         int64 // counts this member's assignments
+	Committed     int64 // the group's offset
+	LowWater      int64 // below it all is finished; what the next commit says
+	HighWatermark int64 // the end of the log as of the last fetch
+	Lag           int64 // HighWatermark - Committed
+	Queued        int   // records in memory that are not finished
+	Bytes         int   // about what they take
+	InHand        int   // attempts and dead letters under way
+	Handled       int64 // records finished in this assignment
+	DeadLetters   int64 // of these, written to the dead letters
+	Paused        bool  // its fetching waits for room
+	Waits         error // why nothing goes on, nil where it does
+}
+
+// Stats tells what the consumer has in hand.
+func (c *Consumer) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Stale: c.stale}
+	now := time.Now()
+	for w := range c.crew.all {
+		if w.item != nil && c.hung(w, now) {
+			s.Hung++
+		}
+	}
+	for _, p := range c.parts {
+		s.Partitions = append(s.Partitions, c.partitionStats(p))
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionStats) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return s
+}
+
+// partitionStats is one partition's share. mu is held.
+func (c *Consumer) partitionStats(p *partition) PartitionStats {
+	s := PartitionStats{
+		Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch,
+		Committed: p.committed.Offset, LowWater: -1, HighWatermark: p.high, Lag: -1,
+		Queued: p.lanes.Items(), Bytes: p.lanes.Bytes(), InHand: p.lanes.InHand(),
+		Handled: p.handled, DeadLetters: p.buried, Paused: p.paused,
+	}
+	if p.tracker.Begun() {
+		s.LowWater = p.tracker.Low().Offset
+	}
+	if p.high >= 0 && p.committed.Offset >= 0 {
+		s.Lag = max(0, p.high-p.committed.Offset)
+	}
+	switch {
+	case p.stuck != nil:
+		s.Waits = p.stuck
+	case p.unburied != nil:
+		s.Waits = p.unburied
+	case p.away != nil:
+		s.Waits = fmt.Errorf("unavailable for %v: %w", time.Since(p.awaySince).Round(time.Second), p.away)
+	}
+	return s
+}
+
+// Ready is nil while the group works, or says what waits for what: the group itself, a topic that does
+// not exist yet, a partition whose infrastructure is away, whose dead letters can't be written or
+// whose records are gone, a handler that hangs.
+func (c *Consumer) Ready() error {
+	var errs []error
+	for _, p := range c.Stats().Partitions {
+		if p.Waits != nil {
+			errs = append(errs, fmt.Errorf("%s/%d waits: %w", p.Topic, p.Partition, p.Waits))
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state == idle:
+		errs = append(errs, errors.New("not running yet"))
+	case c.state != running:
+		errs = append(errs, errors.New("stopping"))
+	case c.group != nil:
+		errs = append(errs, fmt.Errorf("out of the group: %w", c.group))
+	case !c.joined:
+		errs = append(errs, errors.New("joining the group"))
+	}
+	for topic, why := range c.missing {
+		errs = append(errs, fmt.Errorf("topic %s: %s", topic, why))
+	}
+	now := time.Now()
+	for w := range c.crew.all {
+		if w.item != nil && c.hung(w, now) {
+			h := w.item.Value.handler
+			errs = append(errs, fmt.Errorf("handler of %s on %s ignores the end of its context since %v: restart the process if it does not come back", h.Kind.Type, h.Topic.Name, now.Sub(w.since.Add(h.timeout)).Round(time.Second)))
+		}
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return fmt.Errorf("consumer group %s: %w", c.cfg.Group, errors.Join(errs...))
+}
+
+// setMissing records that a topic can't be read, and says so once.
+func (c *Consumer) setMissing(topic, why string) {
+	c.mu.Lock()
+	known := c.missing[topic] != ""
+	c.missing[topic] = why
+	c.mu.Unlock()
+	if !known {
+		c.log.Warn("topic can't be read yet", "topic", topic, "err", why)
+		signal(c.lookup)
+	}
+}
+
+// setFound ends setMissing.
+func (c *Consumer) setFound(topic string) (wasMissing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	wasMissing = c.missing[topic] != ""
+	delete(c.missing, topic)
+	return wasMissing
+}
+
+// setGroupError records what keeps us out of the group; the client goes on trying.
+func (c *Consumer) setGroupError(err error) {
+	c.mu.Lock()
+	known := c.group != nil
+	c.group = err
+	c.mu.Unlock()
+	if !known {
+		c.log.Warn("out of the group, joining again", "err", err)
+	}
+}
+
+// deadLetterTopics are the topics that the group writes its dead letters to, by source topic.
+func (c *Consumer) deadLetterTopics() map[string]string {
+	names := map[string]string{}
+	for topic := range c.routes {
+		names[topic] = leat.DeadLetters(topic, c.cfg.Group)
+	}
+	return names
+}
