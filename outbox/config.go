@@ -1,0 +1,84 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/internal/telemetry"
+	"github.com/leatdev/leat/sqldb"
+)
+
+// Config says where a box lives and what it may publish.
+type Config struct {
+	// DB is the service's database. Needed.
+	DB *sqldb.DB
+	// Source is the service's name: the CloudEvents source of what it publishes. Needed.
+	Source string
+	// Group is the consumer group in whose name the inbox remembers. Empty: Source.
+	Group string
+	// Owns are the topics that may be published to; a type that none of them carries is refused.
+	// None: nothing can be published, and handlers work all the same.
+	Owns []leat.Topic
+	// Codec encodes the events. Nil: leat.JSON.
+	Codec leat.Codec
+	// MaxBytes is the largest event that Publish takes, in bytes as leat.Message.Size counts them:
+	// at most what the topics take (max.message.bytes). 0: 1,000,000.
+	MaxBytes int
+	// InboxKeep is how long the inbox remembers an event: a repeat that comes later runs again. It
+	// should exceed the time that a consumer may be behind. 0: 7 days; negative: for ever.
+	InboxKeep time.Duration
+	// Hook, where set, is called at the named commit points "once.committing" and
+	// "once.committed"; tests of crashes set it.
+	Hook func(point string)
+	// Metrics counts. Nil: into nothing.
+	Metrics *telemetry.Registry
+	// Logger gets what heals by itself or needs a person. Nil: slog.Default().
+	Logger *slog.Logger
+}
+
+// DefaultMaxBytes is the largest event that Publish takes where Config does not say: a broker's
+// default for a whole batch, less its framing.
+const DefaultMaxBytes = 1_000_000
+
+// DefaultInboxKeep is how long the inbox remembers where Config does not say.
+const DefaultInboxKeep = 7 * 24 * time.Hour
+
+// Validate names everything that is wrong with the config.
+func (c Config) Validate() error {
+	var faults []error
+	if c.DB == nil {
+		faults = append(faults, errors.New("DB is missing: open one with sqldb.Open"))
+	}
+	if c.Source == "" {
+		faults = append(faults, errors.New("Source is missing: give the service's name"))
+	}
+	if c.MaxBytes < 0 {
+		faults = append(faults, fmt.Errorf("MaxBytes %d can't be negative", c.MaxBytes))
+	}
+	if _, err := leat.NewCatalog(c.Owns...); err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) withDefaults() Config {
+	if c.Group == "" {
+		c.Group = c.Source
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.InboxKeep == 0 {
+		c.InboxKeep = DefaultInboxKeep
+	}
+	if c.Hook == nil {
+		c.Hook = func(string) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}

@@ -1,0 +1,187 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leatdev/leat"
+)
+
+// reign is the time from one takeover to the next error: all that the relay knows, it forgets then.
+type reign struct {
+	*Relay
+	setup  *setup
+	way    way
+	reader *reader
+	pos    position // the last one written; its Database and Token hold for the reign
+	pace   time.Duration
+}
+
+// way is a way out to Kafka, open for one reign and thrown away after any error.
+type way interface {
+	// last is the outbox's position as Kafka has it, nil for none. It is read after all earlier
+	// relays have been fenced off, so it is final.
+	last(ctx context.Context) (*position, error)
+	// send sends the messages and letters and, where the way keeps one, the position: all of it or
+	// nothing where there are transactions. An error leaves it open whether it was sent.
+	send(ctx context.Context, p *position, messages []leat.Message, letters []letter) error
+	close()
+}
+
+// lead takes over and relays until an error or the end of stop. work outlives stop, so that what is
+// in hand is finished.
+func (r *Relay) lead(work, stop context.Context, s *setup) error {
+	w, err := r.open(work, s)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	g := &reign{Relay: r, setup: s, way: w, pace: r.cfg.PollMin}
+	g.reader = &reader{db: r.db, every: r.cfg.SweepEvery, held: r.heldTopics(), look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
+	if err := g.takeOver(work); err != nil {
+		return fmt.Errorf("take over the outbox: %w", err)
+	}
+	r.leads()
+	for stop.Err() == nil {
+		n, err := g.pass(work)
+		if err != nil {
+			return err
+		}
+		if err := g.upkeep(work); err != nil {
+			return err
+		}
+		g.rest(stop, n)
+		if err := context.Cause(work); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pass relays one batch and returns how many rows it had.
+func (g *reign) pass(ctx context.Context) (int, error) {
+	b, err := g.reader.next(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if g.reader.behind > 0 {
+		g.straggled(ctx, b)
+	}
+	if len(b.rows) == 0 {
+		g.healthy()
+		return 0, nil
+	}
+	g.cfg.Hook("relay.selected")
+	messages, out, letters := g.sort(b)
+	p := g.pos
+	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
+	started := time.Now()
+	if err := g.way.send(ctx, &p, messages, letters); err != nil {
+		g.blame(ctx, b, err)
+		return 0, fmt.Errorf("send %d events: %w", len(messages), err)
+	}
+	g.pos = p
+	g.counts.transaction.Since(started)
+	g.cfg.Hook("relay.committed")
+	if _, err := settle(ctx, g.db, &p, false); err != nil {
+		return 0, fmt.Errorf("settle sent events: %w", err)
+	}
+	g.cfg.Hook("relay.deleted")
+	g.sent(messages, out)
+	return len(b.rows), nil
+}
+
+// rest waits for the next look: after a transaction as long as brokers need to end it, else until
+// this process commits events, or twice as long as the last time.
+func (g *reign) rest(stop context.Context, sent int) {
+	wait := g.pace
+	switch {
+	case sent > 0:
+		g.pace = g.cfg.PollMin
+		if g.setup.transactional && g.cfg.Pause > 0 {
+			_ = sleep(stop, g.cfg.Pause)
+		}
+		return
+	case g.pace < g.cfg.PollMax:
+		g.pace = min(2*g.pace, g.cfg.PollMax)
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-g.box.wake:
+		g.pace = g.cfg.PollMin
+	case <-timer.C:
+	case <-stop.Done():
+	}
+}
+
+// takeOver makes this relay the only one: the way has fenced the earlier ones off, so the position
+// that Kafka has is final. The rows that it names have left and go now, if they still are those rows.
+func (g *reign) takeOver(ctx context.Context) error {
+	g.pos.Database = g.setup.database
+	last, err := g.way.last(ctx)
+	if err != nil {
+		return err
+	}
+	m, err := readMeta(ctx, g.db)
+	if err != nil {
+		return err
+	}
+	g.counts.takeovers.Inc()
+	if !g.setup.transactional {
+		return nil
+	}
+	switch {
+	case last != nil:
+		g.pos.Number = last.Number
+		if odd := last.strange(g.setup.database, m.token, m.before); odd != "" {
+			g.warn(ctx, odd)
+		}
+		if err := g.resettle(ctx, last); err != nil {
+			return err
+		}
+	case m.before != "":
+		g.warn(ctx, fmt.Sprintf("Kafka has no position of this outbox in topic %s, and had one: the topic was deleted, or this is another cluster", g.cfg.PositionTopic))
+	}
+	return g.crown(ctx, last)
+}
+
+// resettle ends what the last relay sent and did not delete.
+func (g *reign) resettle(ctx context.Context, last *position) error {
+	f, err := settle(ctx, g.db, last, true)
+	if err != nil {
+		return fmt.Errorf("settle sent events: %w", err)
+	}
+	switch f {
+	case settled:
+		g.log.InfoContext(ctx, "rows that an earlier relay had sent are deleted", "rows", last.Rows.count())
+	case foreign:
+		g.warn(ctx, fmt.Sprintf("rows %v are not those that were sent with these ids: the database lost rows and gave their ids to others; they stay and are sent", last.Rows))
+	}
+	return nil
+}
+
+// crown leaves a token of this takeover in the database and then in Kafka. The database keeps beside
+// it the one that Kafka has until the second step is done, so that a crash in between is no surprise.
+func (g *reign) crown(ctx context.Context, last *position) error {
+	before := ""
+	if last != nil {
+		before = last.Token
+	}
+	g.pos.Token = leat.NewID()
+	if err := writeTokens(ctx, g.db, g.pos.Token, before); err != nil {
+		return err
+	}
+	p := g.pos
+	p.Number, p.At, p.Digest = p.Number+1, time.Now().UTC(), newDigest().String()
+	if err := g.way.send(ctx, &p, nil, nil); err != nil {
+		return fmt.Errorf("write the position: %w", err)
+	}
+	g.pos = p
+	return writeTokens(ctx, g.db, g.pos.Token, g.pos.Token)
+}
+
+// errLost says that the lease could not be kept.
+var errLost = errors.New("the relay's lease is lost")

@@ -1,0 +1,181 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/sqldb"
+)
+
+// letter stands in for an event that does not leave: its envelope, why, and no data.
+type letter struct {
+	topic string
+	leat.Message
+}
+
+// Names of the headers that a letter has beside the event's own attributes.
+const (
+	HeaderReason  = "leat-reason"       // ReasonUnsendable
+	HeaderError   = "leat-error"        // why the event did not leave
+	HeaderTopic   = "leat-source-topic" // where it should have gone
+	HeaderGroup   = "leat-group"        // the service
+	HeaderRow     = "leat-outbox-row"   // its row in leat_outbox, and the column id of leat_outbox_parked
+	HeaderSize    = "leat-outbox-bytes" // of its data, which stays in the database
+	HeaderOmitted = "leat-omitted"      // "value"
+)
+
+// ReasonUnsendable is the reason in the letters of the relay.
+const ReasonUnsendable = "unsendable"
+
+// letterFor is the letter about a row.
+func letterFor(r *row, group, reason string) letter {
+	l := letter{Message: r.Message}
+	l.Data = nil
+	l.Topic = leat.DeadLetters(r.Topic, group)
+	text := func(key, value string) leat.Header { return leat.Header{Key: key, Value: []byte(value)} }
+	l.Headers = []leat.Header{
+		text(HeaderReason, ReasonUnsendable), text(HeaderError, reason), text(HeaderTopic, r.Topic), text(HeaderGroup, group),
+		text(HeaderRow, strconv.FormatInt(r.id, 10)), text(HeaderSize, strconv.Itoa(len(r.Data))), text(HeaderOmitted, "value"),
+	}
+	return l
+}
+
+// hurdle is what the relay knows of events that can't leave. It lives as long as the relay: an error
+// ends the reign, and the next one profits.
+type hurdle struct {
+	limits map[string]int      // topic -> max.message.bytes
+	topics map[string]*blocked // topics that can't be written to
+	rows   map[int64]string    // rows that were refused alone -> why
+	narrow int                 // rows of the next batch, halved until the refused row is alone; 0: no bound
+}
+
+// blocked is a topic that is missing or may not be written to.
+type blocked struct {
+	since time.Time
+	retry time.Time // when to try again
+	err   error
+}
+
+// retryBlocked is how long a blocked topic rests between two tries. A try costs a takeover.
+const retryBlocked = 5 * time.Second
+
+// held are the topics that the reader passes over for now: those that are blocked and neither due
+// for a try nor out of patience.
+func (h *hurdle) held(now time.Time, patience time.Duration) map[string]bool {
+	var held map[string]bool
+	for topic, b := range h.topics {
+		if now.Before(b.retry) && !b.lost(now, patience) {
+			if held == nil {
+				held = map[string]bool{}
+			}
+			held[topic] = true
+		}
+	}
+	return held
+}
+
+func (b *blocked) lost(now time.Time, patience time.Duration) bool {
+	return patience >= 0 && now.Sub(b.since) >= patience
+}
+
+// verdict says why a row can't leave, "" where it may try.
+func (h *hurdle) verdict(r *row, now time.Time, patience time.Duration) string {
+	if r.skip {
+		return "skipped by hand"
+	}
+	if reason, known := h.rows[r.id]; known {
+		return reason
+	}
+	if limit, known := h.limits[r.Topic]; known && r.Size() > limit {
+		return (&TooLargeError{Type: r.Type, Topic: r.Topic, ID: r.ID, Size: r.Size(), Max: limit}).Error()
+	}
+	if b := h.topics[r.Topic]; b != nil && now.Before(b.retry) && b.lost(now, patience) {
+		return b.err.Error()
+	}
+	return ""
+}
+
+// refused takes in that a batch of rows was not sent, and says whether that taught something: the
+// next try will be another one.
+func (h *hurdle) refused(b *batch, err error, now time.Time) bool {
+	e, ok := errors.AsType[*kafka.Error](err)
+	if !ok || e.Topic == "" {
+		return false
+	}
+	switch {
+	case errors.Is(err, kafka.ErrTooLarge) && len(b.rows) == 1:
+		h.rows[b.rows[0].id] = e.Error()
+		return true
+	case errors.Is(err, kafka.ErrTooLarge):
+		h.narrow = max(len(b.rows)/2, 1)
+		return true
+	case errors.Is(err, kafka.ErrNoTopic), errors.Is(err, kafka.ErrNotAllowed):
+		known := h.topics[e.Topic]
+		if known == nil {
+			known = &blocked{since: now}
+			h.topics[e.Topic] = known
+		}
+		known.retry, known.err = now.Add(retryBlocked), e
+		return true
+	}
+	return false
+}
+
+// passed takes in that a batch was sent.
+func (h *hurdle) passed(b *batch, messages []leat.Message) {
+	for i := range b.rows {
+		delete(h.rows, b.rows[i].id)
+	}
+	if h.narrow > 0 {
+		h.narrow *= 2
+	}
+	if len(h.topics) == 0 {
+		return
+	}
+	for i := range messages {
+		delete(h.topics, messages[i].Topic)
+	}
+}
+
+// sort parts a batch into what is sent and what is parked, with a letter for each of the latter
+// where the topic of letters can be had.
+func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, out []parked, letters []letter) {
+	messages = make([]leat.Message, 0, len(b.rows))
+	now := time.Now()
+	for i := range b.rows {
+		r := &b.rows[i]
+		reason := g.hurdle.verdict(r, now, g.cfg.Patience)
+		if reason == "" {
+			messages = append(messages, r.Message)
+			continue
+		}
+		out = append(out, parked{ID: r.id, Reason: reason})
+		l := letterFor(r, g.box.cfg.Group, reason)
+		if g.setup.hasLetters(ctx, g.Relay, r.Topic) {
+			letters = append(letters, l)
+		}
+		g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", r.Topic, "event_id", r.ID, "event_type", r.Type, "row", r.id, "error", reason)
+	}
+	return messages, out, letters
+}
+
+// Skip takes the row out of the way by hand: instead of being sent it is parked, with a letter in
+// its place, at the relay's next pass. Either it is sent or it is parked, never both. ErrNotThere
+// says that no such row waits.
+func (b *Box) Skip(ctx context.Context, id int64) error {
+	return b.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		n, err := tx.Exec(ctx, `update leat_outbox set skip = $2 where id = $1`, id, true)
+		if err != nil {
+			return fmt.Errorf("skip outbox row %d: %w", id, err)
+		}
+		if n == 0 {
+			return fmt.Errorf("skip outbox row %d: %w", id, ErrNotThere)
+		}
+		return nil
+	})
+}

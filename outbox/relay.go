@@ -1,0 +1,189 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/internal/telemetry"
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/sqldb"
+)
+
+// RelayConfig says how the events of a box get to Kafka. Box and Kafka are needed, everything else
+// has a default that fits.
+type RelayConfig struct {
+	Box   *Box
+	Kafka kafka.Config
+
+	// PositionTopic keeps the relay's position. It has one partition, is compacted, and is made
+	// where that is allowed. Empty: "leat.outbox." and the box's source. Not used on the embedded
+	// broker.
+	PositionTopic string
+	// BatchRows and BatchBytes bound one Kafka transaction. 0: 5,000 rows, 16 MiB.
+	BatchRows, BatchBytes int
+	// PollMin and PollMax bound the wait between two looks at an outbox in which nothing waits;
+	// events that this process commits wake the relay at once. 0: 2 ms and 50 ms.
+	PollMin, PollMax time.Duration
+	// Pause is the wait after a Kafka transaction before the next: brokers put off a transaction
+	// that comes at the heels of another by 20 ms. 0: 5 ms; negative: none.
+	Pause time.Duration
+	// TransactionTimeout is after how long the broker ends a transaction of a relay that is gone:
+	// so long readers may wait for it. 0: 10 s.
+	TransactionTimeout time.Duration
+	// LeaseTTL is after how long without a sign of life another relay takes over. 0: 5 s.
+	LeaseTTL time.Duration
+	// SweepEvery is how often the relay looks at the whole table and not only above its mark. 0: 5 s.
+	SweepEvery time.Duration
+	// Patience is how long events wait for a topic that is missing or may not be written to before
+	// they are parked. Events of other topics go on. 0: 30 s; negative: for ever.
+	Patience time.Duration
+	// DrainTimeout bounds the end of the work in hand when Run's context ends. 0: 10 s.
+	DrainTimeout time.Duration
+	// Holder names this process in the lease. Empty: a random name.
+	Holder string
+	// Hook, where set, is called at the named commit points "relay.selected", "relay.produced",
+	// "relay.committing", "relay.committed" and "relay.deleted"; tests of crashes set it.
+	Hook func(point string)
+	// Metrics counts. Nil: into nothing.
+	Metrics *telemetry.Registry
+	// Logger gets what heals by itself or needs a person. Nil: slog.Default().
+	Logger *slog.Logger
+}
+
+// Validate names everything that is wrong with the config.
+func (c RelayConfig) Validate() error {
+	var faults []error
+	if c.Box == nil {
+		faults = append(faults, errors.New("Box is missing: make one with outbox.New"))
+	}
+	if err := c.Kafka.Validate(); err != nil {
+		faults = append(faults, err)
+	}
+	if c.PositionTopic != "" {
+		if err := leat.ValidTopicName(c.PositionTopic); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	if c.BatchRows < 0 || c.BatchBytes < 0 {
+		faults = append(faults, errors.New("BatchRows and BatchBytes can't be negative"))
+	}
+	for name, d := range map[string]time.Duration{
+		"PollMin": c.PollMin, "PollMax": c.PollMax, "TransactionTimeout": c.TransactionTimeout,
+		"LeaseTTL": c.LeaseTTL, "SweepEvery": c.SweepEvery, "DrainTimeout": c.DrainTimeout,
+	} {
+		if d < 0 {
+			faults = append(faults, fmt.Errorf("%s can't be negative", name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c RelayConfig) withDefaults() RelayConfig {
+	orDefault(&c.PositionTopic, "leat.outbox."+c.Box.cfg.Source)
+	orDefault(&c.BatchRows, 5000)
+	orDefault(&c.BatchBytes, 16<<20)
+	orDefault(&c.PollMin, 2*time.Millisecond)
+	orDefault(&c.PollMax, max(50*time.Millisecond, c.PollMin))
+	orDefault(&c.Pause, 5*time.Millisecond)
+	orDefault(&c.TransactionTimeout, 10*time.Second)
+	orDefault(&c.LeaseTTL, 5*time.Second)
+	orDefault(&c.SweepEvery, 5*time.Second)
+	orDefault(&c.Patience, 30*time.Second)
+	orDefault(&c.DrainTimeout, 10*time.Second)
+	orDefault(&c.Holder, leat.NewID())
+	if c.Hook == nil {
+		c.Hook = func(string) {}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	c.Logger = c.Logger.With("service", c.Box.cfg.Source)
+	return c
+}
+
+// Relay brings the events of one outbox to Kafka. Any number of relays may run for an outbox: one
+// works, the others stand by.
+type Relay struct {
+	cfg    RelayConfig
+	box    *Box
+	db     *sqldb.DB
+	log    *slog.Logger
+	counts relayCounts
+
+	running atomic.Bool
+
+	mu    sync.Mutex
+	state state // guarded by mu
+}
+
+// NewRelay makes a relay; Run does the work.
+func NewRelay(cfg RelayConfig) (*Relay, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("make relay: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	r := &Relay{cfg: cfg, box: cfg.Box, db: cfg.Box.db, log: cfg.Logger}
+	r.counts = newRelayCounts(cfg.Metrics, r)
+	r.note(errors.New("the relay has not started"))
+	return r, nil
+}
+
+// Run relays until ctx ends, then ends the transaction in hand and returns nil. It returns an error
+// only where a person must change something first, a *SetupError; whatever else goes wrong ends
+// with a new client and a takeover, after a pause that grows.
+func (r *Relay) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return errors.New("run relay: it runs already")
+	}
+	defer r.running.Store(false)
+	backoff, failures := leat.Retry{Base: 50 * time.Millisecond, Max: 5 * time.Second}, 0
+	for ctx.Err() == nil {
+		started := time.Now()
+		err := r.serve(ctx)
+		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx))) {
+			break
+		}
+		if setup, ok := errors.AsType[*SetupError](err); ok {
+			return fmt.Errorf("run relay: %w", setup)
+		}
+		r.note(err)
+		r.counts.failures.Inc()
+		if time.Since(started) > backoff.Max {
+			failures = 0
+		}
+		failures++
+		r.log.WarnContext(ctx, "relay starts anew", "attempt", failures, "error", err)
+		_ = sleep(ctx, backoff.Delay(failures, rand.Float64()))
+	}
+	r.note(errors.New("the relay has ended"))
+	return nil
+}
+
+// serve waits for the lease and then leads until something goes wrong or ctx ends. The order is
+// lease, fence, position, work: fencing first would make every standby end the leader's work.
+func (r *Relay) serve(ctx context.Context) error {
+	setup, err := r.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	lease, err := r.await(ctx)
+	if err != nil {
+		return err
+	}
+	defer lease.end()
+	return r.lead(lease.ctx, ctx, setup)
+}

@@ -1,0 +1,124 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/leatdev/leat/sqldb"
+)
+
+// Status is what an outbox looks like.
+type Status struct {
+	Outbox  string    `json:"outbox"`            // its id
+	Rows    int64     `json:"rows"`              // that wait; counted up to 100,000
+	Head    int64     `json:"head,omitempty"`    // id of the first of them
+	Oldest  time.Time `json:"oldest,omitzero"`   // when the first of them was published
+	Parked  int64     `json:"parked"`            // rows that could not leave
+	Trouble string    `json:"trouble,omitempty"` // what keeps the head from leaving, "" where nothing does
+	Since   time.Time `json:"since,omitzero"`    // of the trouble
+	// Writer is the age of the oldest transaction that may still write events, 0 where there is
+	// none; on PostgreSQL only.
+	Writer time.Duration `json:"writer_ns,omitempty"`
+	// Leading says whether the relay that was asked does the work; others stand by.
+	Leading bool `json:"leading"`
+}
+
+// statusRows bounds the counting.
+const statusRows = 100_000
+
+// Status looks at the outbox in the database, whoever relays it.
+func (b *Box) Status(ctx context.Context) (s Status, err error) {
+	err = b.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		m, err := metaOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		s = Status{Outbox: m.outbox, Trouble: m.trouble, Since: m.troubleAt}
+		if err := tx.QueryRow(ctx, `select count(*) from (select 1 from leat_outbox limit $1) waiting`, statusRows).Scan(&s.Rows); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `select count(*) from leat_outbox_parked`).Scan(&s.Parked); err != nil {
+			return err
+		}
+		return headOf(ctx, tx, &s)
+	})
+	if err != nil {
+		return Status{}, fmt.Errorf("look at the outbox: %w", err)
+	}
+	return s, nil
+}
+
+func headOf(ctx context.Context, tx *sqldb.Tx, s *Status) error {
+	var at int64
+	err := tx.QueryRow(ctx, `select id, at from leat_outbox order by id limit 1`).Scan(&s.Head, &at)
+	switch {
+	case err == nil:
+		s.Oldest = time.UnixMicro(at).UTC()
+	case !errors.Is(err, sqldb.ErrNoRows):
+		return err
+	}
+	if tx.Dialect() != sqldb.Postgres {
+		return nil
+	}
+	var seconds float64
+	if err := tx.QueryRow(ctx, oldestWriter).Scan(&seconds); err != nil {
+		return err
+	}
+	s.Writer = time.Duration(seconds * float64(time.Second))
+	return nil
+}
+
+const oldestWriter = `select coalesce(extract(epoch from clock_timestamp() - min(a.xact_start)), 0)::float8
+	from pg_locks l join pg_stat_activity a on a.pid = l.pid
+	where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted and l.relation = 'leat_outbox'::regclass
+	and l.database = (select oid from pg_database where datname = current_database())`
+
+// state is what the relay says of itself.
+type state struct {
+	leading bool
+	err     error  // why it is not ready, nil while it leads or stands by
+	trouble string // as it stands in leat_outbox_meta
+	seen    Status // at the last upkeep
+}
+
+// Ready is nil while the relay leads or stands by, else it says what is wrong.
+func (r *Relay) Ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.err
+}
+
+// Status looks at the outbox, and says whether this relay leads.
+func (r *Relay) Status(ctx context.Context) (Status, error) {
+	s, err := r.box.Status(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Leading = r.state.leading
+	return s, err
+}
+
+// Skip is Box.Skip.
+func (r *Relay) Skip(ctx context.Context, id int64) error { return r.box.Skip(ctx, id) }
+
+// note says that the relay neither leads nor stands by.
+func (r *Relay) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.leading, r.state.err = false, err
+}
+
+// standsBy says that another relay leads.
+func (r *Relay) standsBy() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.leading, r.state.err = false, nil
+}
+
+// leads says that this relay leads and is well.
+func (r *Relay) leads() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.leading, r.state.err = true, nil
+}
