@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/leatdev/leat"
@@ -17,6 +19,7 @@ type reign struct {
 	reader *reader
 	pos    position // the last one written; its Database and Token hold for the reign
 	pace   time.Duration
+	upkept time.Time // when upkeep last looked
 }
 
 // way is a way out to Kafka, open for one reign and thrown away after any error.
@@ -26,7 +29,7 @@ type way interface {
 	last(ctx context.Context) (*position, error)
 	// send sends the messages and letters and, where the way keeps one, the position: all of it or
 	// nothing where there are transactions. An error leaves it open whether it was sent.
-	send(ctx context.Context, p *position, messages []leat.Message, letters []letter) error
+	send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message) error
 	close()
 }
 
@@ -39,11 +42,16 @@ func (r *Relay) lead(work, stop context.Context, s *setup) error {
 	}
 	defer w.close()
 	g := &reign{Relay: r, setup: s, way: w, pace: r.cfg.PollMin}
-	g.reader = &reader{db: r.db, every: r.cfg.SweepEvery, held: r.heldTopics(), look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
+	g.reader = &reader{db: r.db, every: r.cfg.SweepEvery, look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
 	if err := g.takeOver(work); err != nil {
 		return fmt.Errorf("take over the outbox: %w", err)
 	}
 	r.leads()
+	var keeper sync.WaitGroup
+	defer keeper.Wait()
+	keep, done := context.WithCancel(stop)
+	defer done()
+	keeper.Go(func() { _ = r.box.KeepInbox(keep) })
 	for stop.Err() == nil {
 		n, err := g.pass(work)
 		if err != nil {
@@ -62,25 +70,25 @@ func (r *Relay) lead(work, stop context.Context, s *setup) error {
 
 // pass relays one batch and returns how many rows it had.
 func (g *reign) pass(ctx context.Context) (int, error) {
+	g.hold(time.Now())
 	b, err := g.reader.next(ctx)
 	if err != nil {
 		return 0, err
 	}
 	if g.reader.behind > 0 {
-		g.straggled(ctx, b)
+		g.counts.stragglers.Add(float64(g.reader.behind))
+		g.log.ErrorContext(ctx, "the outbox's sweep found rows below the mark: they go late, and maybe after later ones of their keys", "rows", g.reader.behind, "row", b.rows[0].id)
 	}
 	if len(b.rows) == 0 {
-		g.healthy()
 		return 0, nil
 	}
 	g.cfg.Hook("relay.selected")
-	messages, out, letters := g.sort(b)
+	messages, out, letters := g.sort(ctx, b)
 	p := g.pos
 	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
 	started := time.Now()
 	if err := g.way.send(ctx, &p, messages, letters); err != nil {
-		g.blame(ctx, b, err)
-		return 0, fmt.Errorf("send %d events: %w", len(messages), err)
+		return 0, g.refused(ctx, b, err)
 	}
 	g.pos = p
 	g.counts.transaction.Since(started)
@@ -89,20 +97,69 @@ func (g *reign) pass(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("settle sent events: %w", err)
 	}
 	g.cfg.Hook("relay.deleted")
-	g.sent(messages, out)
+	g.counts.published.Add(float64(len(messages)))
+	g.counts.parked.Add(float64(len(out)))
+	g.hurdle.passed(b, messages)
 	return len(b.rows), nil
 }
 
-// rest waits for the next look: after a transaction as long as brokers need to end it, else until
-// this process commits events, or twice as long as the last time.
+// hold passes the events of blocked topics over until their next try, and then begins at the head:
+// what waited goes first.
+func (g *reign) hold(now time.Time) {
+	g.reader.look.rows = g.cfg.BatchRows
+	if g.hurdle.narrow > 0 {
+		if g.reader.look.rows = g.hurdle.narrow; g.hurdle.narrow >= g.cfg.BatchRows {
+			g.hurdle.narrow = 0
+		}
+	}
+	held := g.hurdle.held(now, g.cfg.Patience)
+	if !maps.Equal(held, g.reader.held) {
+		g.reader.held = held
+		g.reader.rewind()
+	}
+}
+
+// refusedError says that a batch was refused for what is in it, and that the next try is another one.
+type refusedError struct{ err error }
+
+func (e *refusedError) Error() string { return e.err.Error() }
+func (e *refusedError) Unwrap() error { return e.err }
+
+// refused takes in that the batch was not sent.
+func (g *reign) refused(ctx context.Context, b *batch, err error) error {
+	err = fmt.Errorf("send %d events: %w", len(b.rows), err)
+	if !g.hurdle.refused(b, err, time.Now()) {
+		return err
+	}
+	if _, lerr := g.limits(ctx, b); lerr != nil {
+		return errors.Join(err, lerr)
+	}
+	return &refusedError{err}
+}
+
+// upkeep looks at the whole outbox every few seconds, for the metrics, and leaves word of what holds
+// the head up or that nothing does.
+func (g *reign) upkeep(ctx context.Context) error {
+	if now := time.Now(); now.Sub(g.upkept) >= g.cfg.SweepEvery {
+		g.upkept = now
+		seen, err := g.box.Status(ctx)
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		g.state.seen = seen
+		g.mu.Unlock()
+	}
+	return g.tell(ctx, g.hurdle.trouble())
+}
+
+// rest waits for the next look: not at all after one that found something, else until this process
+// commits events, or twice as long as the last time.
 func (g *reign) rest(stop context.Context, sent int) {
 	wait := g.pace
 	switch {
 	case sent > 0:
 		g.pace = g.cfg.PollMin
-		if g.setup.transactional && g.cfg.Pause > 0 {
-			_ = sleep(stop, g.cfg.Pause)
-		}
 		return
 	case g.pace < g.cfg.PollMax:
 		g.pace = min(2*g.pace, g.cfg.PollMax)

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/sqldb"
 )
-
-// letter stands in for an event that does not leave: its envelope, why, and no data.
-type letter struct {
-	topic string
-	leat.Message
-}
 
 // Names of the headers that a letter has beside the event's own attributes.
 const (
@@ -32,9 +28,9 @@ const (
 // ReasonUnsendable is the reason in the letters of the relay.
 const ReasonUnsendable = "unsendable"
 
-// letterFor is the letter about a row.
-func letterFor(r *row, group, reason string) letter {
-	l := letter{Message: r.Message}
+// letterFor is the letter that stands in for a row's event: its envelope, why, and no data.
+func letterFor(r *row, group, reason string) leat.Message {
+	l := r.Message
 	l.Data = nil
 	l.Topic = leat.DeadLetters(r.Topic, group)
 	text := func(key, value string) leat.Header { return leat.Header{Key: key, Value: []byte(value)} }
@@ -52,6 +48,10 @@ type hurdle struct {
 	topics map[string]*blocked // topics that can't be written to
 	rows   map[int64]string    // rows that were refused alone -> why
 	narrow int                 // rows of the next batch, halved until the refused row is alone; 0: no bound
+}
+
+func newHurdle() hurdle {
+	return hurdle{limits: map[string]int{}, topics: map[string]*blocked{}, rows: map[int64]string{}}
 }
 
 // blocked is a topic that is missing or may not be written to.
@@ -126,6 +126,16 @@ func (h *hurdle) refused(b *batch, err error, now time.Time) bool {
 	return false
 }
 
+// trouble says what holds events up, "" where nothing does.
+func (h *hurdle) trouble() string {
+	var all []string
+	for _, b := range h.topics {
+		all = append(all, b.err.Error())
+	}
+	slices.Sort(all)
+	return strings.Join(all, "; ")
+}
+
 // passed takes in that a batch was sent.
 func (h *hurdle) passed(b *batch, messages []leat.Message) {
 	for i := range b.rows {
@@ -144,7 +154,7 @@ func (h *hurdle) passed(b *batch, messages []leat.Message) {
 
 // sort parts a batch into what is sent and what is parked, with a letter for each of the latter
 // where the topic of letters can be had.
-func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, out []parked, letters []letter) {
+func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, out []parked, letters []leat.Message) {
 	messages = make([]leat.Message, 0, len(b.rows))
 	now := time.Now()
 	for i := range b.rows {
@@ -155,9 +165,8 @@ func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, ou
 			continue
 		}
 		out = append(out, parked{ID: r.id, Reason: reason})
-		l := letterFor(r, g.box.cfg.Group, reason)
-		if g.setup.hasLetters(ctx, g.Relay, r.Topic) {
-			letters = append(letters, l)
+		if g.letterTopic(ctx, r.Topic) {
+			letters = append(letters, letterFor(r, g.box.cfg.Group, reason))
 		}
 		g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", r.Topic, "event_id", r.ID, "event_type", r.Type, "row", r.id, "error", reason)
 	}

@@ -125,6 +125,7 @@ type Relay struct {
 	counts relayCounts
 
 	running atomic.Bool
+	hurdle  hurdle // of Run's goroutine
 
 	mu    sync.Mutex
 	state state // guarded by mu
@@ -136,7 +137,7 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, fmt.Errorf("make relay: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	r := &Relay{cfg: cfg, box: cfg.Box, db: cfg.Box.db, log: cfg.Logger}
+	r := &Relay{cfg: cfg, box: cfg.Box, db: cfg.Box.db, log: cfg.Logger, hurdle: newHurdle()}
 	r.counts = newRelayCounts(cfg.Metrics, r)
 	r.note(errors.New("the relay has not started"))
 	return r, nil
@@ -162,7 +163,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		}
 		r.note(err)
 		r.counts.failures.Inc()
-		if time.Since(started) > backoff.Max {
+		if _, learned := errors.AsType[*refusedError](err); learned || time.Since(started) > backoff.Max {
 			failures = 0
 		}
 		failures++
@@ -180,6 +181,7 @@ func (r *Relay) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer setup.client.Close()
 	lease, err := r.await(ctx)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ type Status struct {
 	Outbox  string    `json:"outbox"`            // its id
 	Rows    int64     `json:"rows"`              // that wait; counted up to 100,000
 	Head    int64     `json:"head,omitempty"`    // id of the first of them
-	Oldest  time.Time `json:"oldest,omitzero"`   // when the first of them was published
+	Age     time.Duration `json:"age_ns,omitempty"` // of the first of them, by this process's clock
 	Parked  int64     `json:"parked"`            // rows that could not leave
 	Trouble string    `json:"trouble,omitempty"` // what keeps the head from leaving, "" where nothing does
 	Since   time.Time `json:"since,omitzero"`    // of the trouble
@@ -23,6 +23,9 @@ type Status struct {
 	Writer time.Duration `json:"writer_ns,omitempty"`
 	// Leading says whether the relay that was asked does the work; others stand by.
 	Leading bool `json:"leading"`
+	// Warning is what did not fit together when the relay that was asked took over: another database,
+	// a restored one, a lost position.
+	Warning string `json:"warning,omitempty"`
 }
 
 // statusRows bounds the counting.
@@ -55,7 +58,7 @@ func headOf(ctx context.Context, tx *sqldb.Tx, s *Status) error {
 	err := tx.QueryRow(ctx, `select id, at from leat_outbox order by id limit 1`).Scan(&s.Head, &at)
 	switch {
 	case err == nil:
-		s.Oldest = time.UnixMicro(at).UTC()
+		s.Age = max(time.Since(time.UnixMicro(at)), 0)
 	case !errors.Is(err, sqldb.ErrNoRows):
 		return err
 	}
@@ -79,7 +82,9 @@ const oldestWriter = `select coalesce(extract(epoch from clock_timestamp() - min
 type state struct {
 	leading bool
 	err     error  // why it is not ready, nil while it leads or stands by
-	trouble string // as it stands in leat_outbox_meta
+	told    bool   // trouble stands so in leat_outbox_meta
+	trouble string // what keeps events from leaving
+	warning string // what did not fit together at the last takeover
 	seen    Status // at the last upkeep
 }
 
@@ -95,7 +100,7 @@ func (r *Relay) Status(ctx context.Context) (Status, error) {
 	s, err := r.box.Status(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Leading = r.state.leading
+	s.Leading, s.Warning = r.state.leading, r.state.warning
 	return s, err
 }
 
@@ -121,4 +126,29 @@ func (r *Relay) leads() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state.leading, r.state.err = true, nil
+}
+
+// warn tells what a person should know and the relay can go on with.
+func (r *Relay) warn(ctx context.Context, what string) {
+	r.log.ErrorContext(ctx, "the outbox and Kafka do not fit together", "error", what)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.warning = what
+}
+
+// tell leaves word in the database of what keeps events from leaving, where it has changed.
+func (r *Relay) tell(ctx context.Context, trouble string) error {
+	r.mu.Lock()
+	same := r.state.told && r.state.trouble == trouble
+	r.mu.Unlock()
+	if same {
+		return nil
+	}
+	if err := writeTrouble(ctx, r.db, trouble); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.told, r.state.trouble = true, trouble
+	return nil
 }
