@@ -12,6 +12,9 @@ import (
 // ErrNoTopic says that a topic does not exist.
 var ErrNoTopic = errors.New("the topic does not exist")
 
+// ErrNotAllowed says that this user may not do that to the topic.
+var ErrNotAllowed = errors.New("not allowed")
+
 // ErrTooLarge says that a message is larger than the client or its topic allows.
 var ErrTooLarge = errors.New("the message is too large")
 
@@ -63,6 +66,7 @@ func produceError(op, topic string, err error) *Error {
 		e.Err = fmt.Errorf("%w (%w)", ErrTooLarge, err)
 		e.Hint = "raise the topic's max.message.bytes and the client's max.request.size, or send less"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		e.Err = fmt.Errorf("%w (%w)", ErrNotAllowed, err)
 		e.Hint = "this user needs the right to Write and Describe on the topic"
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		e.Hint = "this user needs the right to Write and Describe on the transactional id"

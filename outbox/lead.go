@@ -131,7 +131,7 @@ func (g *reign) refused(ctx context.Context, b *batch, err error) error {
 	if !g.hurdle.refused(b, err, time.Now()) {
 		return err
 	}
-	if _, lerr := g.limits(ctx, b); lerr != nil {
+	if lerr := g.relearn(ctx, b); lerr != nil {
 		return errors.Join(err, lerr)
 	}
 	return &refusedError{err}

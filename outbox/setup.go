@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/sqldb"
@@ -92,10 +91,4 @@ func tableFault(isolation, cache, identity, kind string, children int64) error {
 		}
 	}
 	return nil
-}
-
-// atoi is for numbers that a broker gives as text.
-func atoi(text string) (n int) {
-	n, _ = strconv.Atoi(text)
-	return n
 }

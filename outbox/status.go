@@ -11,13 +11,13 @@ import (
 
 // Status is what an outbox looks like.
 type Status struct {
-	Outbox  string    `json:"outbox"`            // its id
-	Rows    int64     `json:"rows"`              // that wait; counted up to 100,000
-	Head    int64     `json:"head,omitempty"`    // id of the first of them
-	Age     time.Duration `json:"age_ns,omitempty"` // of the first of them, by this process's clock
-	Parked  int64     `json:"parked"`            // rows that could not leave
-	Trouble string    `json:"trouble,omitempty"` // what keeps the head from leaving, "" where nothing does
-	Since   time.Time `json:"since,omitzero"`    // of the trouble
+	Outbox  string        `json:"outbox"`            // its id
+	Rows    int64         `json:"rows"`              // that wait; counted up to 100,000
+	Head    int64         `json:"head,omitempty"`    // id of the first of them
+	Age     time.Duration `json:"age_ns,omitempty"`  // of the first of them, by this process's clock
+	Parked  int64         `json:"parked"`            // rows that could not leave
+	Trouble string        `json:"trouble,omitempty"` // what keeps the head from leaving, "" where nothing does
+	Since   time.Time     `json:"since,omitzero"`    // of the trouble
 	// Writer is the age of the oldest transaction that may still write events, 0 where there is
 	// none; on PostgreSQL only.
 	Writer time.Duration `json:"writer_ns,omitempty"`

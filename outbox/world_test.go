@@ -1,0 +1,224 @@
+package outbox_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
+	"github.com/leatdev/leat/leattest/sql"
+	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/sqldb"
+)
+
+// moved says that thing Key is at version N.
+type moved struct {
+	Key string `json:"key"`
+	N   int    `json:"n"`
+	Pad string `json:"pad,omitempty"`
+}
+
+func (moved) EventType() string  { return "test.thing.moved.v1" }
+func (e moved) EventKey() string { return e.Key }
+
+// stray is an event of a topic that the test may leave out of the cluster.
+type stray struct {
+	N int `json:"n"`
+}
+
+func (stray) EventType() string { return "test.stray.seen.v1" }
+
+// world is one outbox between a database and a cluster.
+type world struct {
+	t     *testing.T
+	data  *sql.Database
+	b     *broker.Broker
+	db    *sqldb.DB
+	box   *outbox.Box
+	topic leat.Topic
+	stray leat.Topic
+	name  string
+}
+
+// embedded is a kfake cluster that says that it is embedded.
+func embedded(t testing.TB, virtual bool, opts ...kfake.Opt) *broker.Broker {
+	t.Helper()
+	opts = append([]kfake.Opt{kfake.ClusterID(kafka.EmbeddedPrefix + "test")}, opts...)
+	return broker.Fake(t, broker.FakeConfig{Virtual: virtual, Opts: opts})
+}
+
+// newWorld makes an outbox in data and its topic on b; change may change the box's config.
+func newWorld(t *testing.T, data *sql.Database, b *broker.Broker, change ...func(*outbox.Config)) *world {
+	t.Helper()
+	w := &world{t: t, data: data, b: b, name: leattest.Name("svc")}
+	w.topic = leat.Topic{Name: leattest.Name("things"), Carries: []any{moved{}}}
+	w.stray = leat.Topic{Name: leattest.Name("strays"), Carries: []any{stray{}}}
+	b.CreateTopic(t, w.topic.Name, 6, nil)
+	w.db = openDB(t, data)
+	w.box = w.newBox(w.db, change...)
+	if err := w.box.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func openDB(t testing.TB, data *sql.Database) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: data.URL, Synchronous: sqldb.Normal, MaxConns: 16, Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	return db
+}
+
+func (w *world) newBox(db *sqldb.DB, change ...func(*outbox.Config)) *outbox.Box {
+	w.t.Helper()
+	cfg := outbox.Config{DB: db, Source: w.name, Owns: []leat.Topic{w.topic, w.stray}, Logger: quiet()}
+	for _, f := range change {
+		f(&cfg)
+	}
+	box, err := outbox.New(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return box
+}
+
+func (w *world) kafka() kafka.Config { return kafka.Config{Brokers: w.b.Addrs, Dial: w.b.Dial, Logger: quiet()} }
+
+// relay starts a relay that ends with the test, or when the function that is returned is called.
+func (w *world) relay(change ...func(*outbox.RelayConfig)) (r *outbox.Relay, stop func()) {
+	w.t.Helper()
+	cfg := outbox.RelayConfig{Box: w.box, Kafka: w.kafka(), Logger: quiet(), LeaseTTL: time.Second, PositionTopic: "position." + w.name}
+	for _, f := range change {
+		f(&cfg)
+	}
+	r, err := outbox.NewRelay(cfg)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(w.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	ended := false
+	stop = func() {
+		if ended {
+			return
+		}
+		ended = true
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("relay: %v", err)
+		}
+	}
+	w.t.Cleanup(stop)
+	return r, stop
+}
+
+// publish publishes events in one transaction.
+func (w *world) publish(events ...any) {
+	w.t.Helper()
+	err := w.box.Tx(w.t.Context(), func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, events...) })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// empty waits until nothing waits in the outbox.
+func (w *world) empty() {
+	w.t.Helper()
+	leattest.Eventually(w.t, "the outbox is empty", func() error {
+		s, err := w.box.Status(w.t.Context())
+		if err != nil {
+			return err
+		}
+		if s.Rows > 0 {
+			return fmt.Errorf("%d rows wait; trouble: %s", s.Rows, s.Trouble)
+		}
+		return nil
+	})
+}
+
+// read is what a read_committed reader from the start sees of the topic.
+func (w *world) read(topic string) []seen {
+	w.t.Helper()
+	var all []seen
+	for _, r := range w.b.ReadAll(w.t, topic, kgo.ReadCommitted()) {
+		s := seen{rec: r, id: header(r, "ce_id")}
+		if len(r.Value) > 0 {
+			if err := json.Unmarshal(r.Value, &s.moved); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+type seen struct {
+	moved
+	id  string
+	rec *kgo.Record
+}
+
+func header(r *kgo.Record, name string) (value string) {
+	for _, h := range r.Headers {
+		if h.Key == name {
+			value = string(h.Value)
+		}
+	}
+	return value
+}
+
+// inOrder fails unless each key's versions come as 1, 2, 3 ... with nothing twice and nothing left
+// out, want in all.
+func inOrder(t testing.TB, all []seen, want int) {
+	t.Helper()
+	version, ids := map[string]int{}, map[string]bool{}
+	for _, s := range all {
+		if ids[s.id] {
+			t.Errorf("event %s is there twice", s.id)
+		}
+		ids[s.id] = true
+		if s.N != version[s.Key]+1 {
+			t.Errorf("%s: version %d comes after %d", s.Key, s.N, version[s.Key])
+		}
+		version[s.Key] = s.N
+		if t.Failed() && len(ids) > 20 {
+			t.Fatal("and so on")
+		}
+	}
+	if len(all) != want {
+		t.Errorf("%d events, want %d", len(all), want)
+	}
+}
+
+func quiet() *slog.Logger {
+	out := io.Discard
+	if os.Getenv("LEAT_TEST_LOG") != "" {
+		out = os.Stderr
+	}
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+// everywhere runs body on each pair of database and cluster that the relay knows.
+func everywhere(t *testing.T, body func(t *testing.T, w *world)) {
+	t.Run("sqlite on the embedded broker", func(t *testing.T) { body(t, newWorld(t, sql.SQLite(t), embedded(t, false))) })
+	t.Run("sqlite on kfake with transactions", func(t *testing.T) {
+		body(t, newWorld(t, sql.SQLite(t), broker.Fake(t, broker.FakeConfig{})))
+	})
+	t.Run("sqlite on kafka", func(t *testing.T) { body(t, newWorld(t, sql.SQLite(t), broker.Real(t))) })
+	t.Run("postgres on kafka", func(t *testing.T) { body(t, newWorld(t, sql.Postgres(t), broker.Real(t))) })
+}
