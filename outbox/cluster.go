@@ -29,7 +29,7 @@ func (r *Relay) inspectKafka(ctx context.Context, s *setup) error {
 		if _, err := s.client.EnsureTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic)}); err != nil {
 			return fmt.Errorf("make the relay's position topic: %w", err)
 		}
-		infos, err := s.client.Topics(ctx, r.cfg.PositionTopic)
+		infos, err := s.client.TopicStates(ctx, r.cfg.PositionTopic)
 		if err != nil {
 			return fmt.Errorf("inspect the relay's position topic: %w", err)
 		}
@@ -45,7 +45,7 @@ func (r *Relay) inspectKafka(ctx context.Context, s *setup) error {
 }
 
 // positionFault says why the topic would not keep the relay's position.
-func positionFault(info kafka.TopicInfo) error {
+func positionFault(info kafka.TopicState) error {
 	policy := info.Config["cleanup.policy"]
 	if info.Config == nil || policy == "compact" { // nil: this user may not look
 		return nil
@@ -58,7 +58,7 @@ func positionFault(info kafka.TopicInfo) error {
 
 // learnLimits asks how large a record the topics take. A topic that is missing has no limit yet.
 func (r *Relay) learnLimits(ctx context.Context, c *kafka.Client, topics map[string]bool) error {
-	there, err := c.Topics(ctx, slices.Sorted(maps.Keys(topics))...)
+	there, err := c.TopicStates(ctx, slices.Sorted(maps.Keys(topics))...)
 	if err != nil {
 		return fmt.Errorf("ask for the topics' limits: %w", err)
 	}
