@@ -160,6 +160,23 @@ func (p *Producer) SendMessages(ctx context.Context, msgs []leat.Message) error 
 	return r.wait()
 }
 
+// SendRaw sends records as they are, events or not, to the partitions of their keys (Partition has no
+// meaning here), and waits until all are acknowledged. An error is a *SendError.
+func (p *Producer) SendRaw(ctx context.Context, raws ...Raw) error {
+	r := newReport(len(raws))
+	b := newBatch(nil, raws)
+	for i := range b.records {
+		p.cl.Produce(ctx, &b.records[i], func(rec *kgo.Record, err error) {
+			p.metrics.count(err)
+			if err != nil {
+				err = produceError("send to", rec.Topic, err)
+			}
+			r.settle(i, err)
+		})
+	}
+	return r.wait()
+}
+
 // encode makes the message of an event, with the correlation and the trace of what is being handled.
 func (p *Producer) encode(ctx context.Context, m *leat.Message, event any) error {
 	if p.encoder == nil {

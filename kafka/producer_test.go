@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -208,6 +209,26 @@ func TestSendMessagesKeepsOrderAndEnvelope(t *testing.T) {
 		}
 		if err := p.Send(t.Context(), orderCreated{}); err == nil {
 			t.Error("a producer without topics sent a typed event")
+		}
+	})
+}
+
+func TestSendRawKeepsRecordsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	broker.Each(t, func(t *testing.T, b *broker.Broker) {
+		topic := b.CreateTopic(t, b.Name("orders"), 3, nil)
+		p := producer(t, b, kafka.ProducerConfig{}, topic)
+		raws := []kafka.Raw{
+			{Topic: topic, Key: []byte("k"), Value: []byte{0xff, 0}, Headers: []leat.Header{{Key: "h", Value: []byte("v")}}},
+			{Topic: topic, Key: []byte("k")},
+		}
+		if err := p.SendRaw(within(t, 30*time.Second), raws...); err != nil {
+			t.Fatal(err)
+		}
+		got := b.ReadAll(t, topic, kgo.ReadCommitted())
+		if len(got) != 2 || got[0].Partition != kafka.PartitionOf([]byte("k"), 3) || !bytes.Equal(got[0].Value, raws[0].Value) ||
+			len(got[0].Headers) != 1 || string(got[0].Headers[0].Value) != "v" || got[1].Value != nil || len(got[1].Headers) != 0 {
+			t.Errorf("got %v", got)
 		}
 	})
 }
