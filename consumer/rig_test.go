@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,12 +39,33 @@ func (e Paid) EventKey() string { return e.Key }
 
 // rig is a broker with one topic and a group that reads it.
 type rig struct {
-	t       *testing.T
-	b       *broker.Broker
-	topic   leat.Topic
-	group   string
-	log     *slog.Logger
-	started int
+	t     *testing.T
+	b     *broker.Broker
+	topic leat.Topic
+	group string
+	log   *slog.Logger
+}
+
+// bubble runs body against kfake in a bubble, where waiting takes no time.
+func bubble(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		body(t, newRig(t, broker.Fake(t, broker.FakeConfig{Virtual: true}), partitions))
+	})
+}
+
+// conform runs body against kfake in a bubble and against real Kafka.
+func conform(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("kfake", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, partitions, body)
+	})
+	t.Run("kafka", func(t *testing.T) {
+		t.Parallel()
+		body(t, newRig(t, broker.Real(t), partitions))
+	})
 }
 
 func newRig(t *testing.T, b *broker.Broker, partitions int) *rig {
@@ -162,6 +184,20 @@ type letter struct {
 	rec *kgo.Record
 }
 
+// raw writes a record as it is.
+func (r *rig) raw(key, value []byte, headers ...kgo.RecordHeader) {
+	r.t.Helper()
+	r.b.Produce(r.t, &kgo.Record{Topic: r.topic.Name, Key: key, Value: value, Headers: headers})
+}
+
+// note is a handler that writes down what it got and succeeds.
+func (l *ledger) note(_ context.Context, e *leat.Event[Placed]) error {
+	l.enter(e.Key())
+	defer l.leave(e.Key())
+	l.add(e.Key(), e.Data.N)
+	return nil
+}
+
 // ledger is what handlers have done, by key, in order.
 type ledger struct {
 	mu     sync.Mutex
@@ -250,3 +286,32 @@ func placed(keys, n int) []any {
 	return events
 }
 
+// committedSum is the sum of the group's offsets.
+func (r *rig) committedSum() (sum int64) {
+	r.t.Helper()
+	for _, at := range r.b.Committed(r.t, r.group, r.topic.Name) {
+		sum += at
+	}
+	return sum
+}
+
+// nameSet is a set of names.
+type nameSet struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+func (s *nameSet) add(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.names == nil {
+		s.names = map[string]bool{}
+	}
+	s.names[name] = true
+}
+
+func (s *nameSet) len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.names)
+}
