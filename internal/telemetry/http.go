@@ -3,6 +3,8 @@ package telemetry
 import (
 	"context"
 	"net/http"
+	"strconv"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -11,23 +13,31 @@ import (
 )
 
 // Edge is the door where requests come in: it puts the request's W3C trace context, or that of a
-// new trace, into its context, and records the server span where t is not nil.
-func Edge(t *Tracer, next http.Handler) http.Handler {
+// new trace, into its context, and records the server span where t is not nil and the time in
+// requests, by route and class of status, where that is not nil.
+func Edge(t *Tracer, requests *Histogram, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
 		ctx := propagation.TraceContext{}.Extract(NewContext(r.Context(), t), propagation.HeaderCarrier(r.Header))
-		if t == nil {
-			if !trace.SpanContextFromContext(ctx).IsValid() {
-				ctx = trace.ContextWithSpanContext(ctx, newRoot())
-			}
-			next.ServeHTTP(w, r.WithContext(ctx))
-			return
+		var span trace.Span
+		if t != nil {
+			ctx, span = t.server(ctx, r)
+			defer span.End()
+		} else if !trace.SpanContextFromContext(ctx).IsValid() {
+			ctx = trace.ContextWithSpanContext(ctx, newRoot())
 		}
-		t.serve(ctx, w, r, next)
+		r = r.WithContext(ctx)
+		sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			requests.With(r.Pattern, strconv.Itoa(sw.status/100)+"xx").Since(start)
+			endServer(span, r, sw.status)
+		}()
+		next.ServeHTTP(sw, r)
 	})
 }
 
-func (t *Tracer) serve(ctx context.Context, w http.ResponseWriter, r *http.Request, next http.Handler) {
-	ctx, span := t.tracer.Start(
+func (t *Tracer) server(ctx context.Context, r *http.Request) (context.Context, trace.Span) {
+	return t.tracer.Start(
 		ctx, r.Method,
 		trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(
@@ -36,17 +46,19 @@ func (t *Tracer) serve(ctx context.Context, w http.ResponseWriter, r *http.Reque
 			attribute.String("network.protocol.version", protocol(r)),
 		),
 	)
-	defer span.End()
-	r = r.WithContext(ctx)
-	sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	next.ServeHTTP(sw, r)
+}
+
+func endServer(span trace.Span, r *http.Request, status int) {
+	if span == nil {
+		return
+	}
 	if r.Pattern != "" { // what the mux matched: bounded, unlike the path
 		span.SetName(r.Pattern)
 		span.SetAttributes(attribute.String("http.route", r.Pattern))
 	}
-	span.SetAttributes(attribute.Int("http.response.status_code", sw.status))
-	if sw.status >= http.StatusInternalServerError {
-		span.SetStatus(codes.Error, http.StatusText(sw.status))
+	span.SetAttributes(attribute.Int("http.response.status_code", status))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(codes.Error, http.StatusText(status))
 	}
 }
 

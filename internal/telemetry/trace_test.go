@@ -113,7 +113,7 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 			span.End(nil)
 			w.WriteHeader(http.StatusAccepted)
 		})
-		telemetry.Edge(edge, mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/orders/7", nil))
+		telemetry.Edge(edge, nil, mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/orders/7", nil))
 		e := leat.NewEnvelope(wireOf(&first), nil, nil, 1)
 		ctx, span := telemetry.StartProcess(telemetry.NewContext(t.Context(), worker), "payment", e)
 		ctx = leat.NewContext(ctx, e)
@@ -181,7 +181,7 @@ func TestEdgeTakesTheCallersTrace(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
 	r.Header.Set("traceparent", parent)
 	var got string
-	telemetry.Edge(nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	telemetry.Edge(nil, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		got = telemetry.TraceID(r.Context())
 	})).ServeHTTP(httptest.NewRecorder(), r)
 	if got != traceID {
@@ -193,7 +193,7 @@ func TestRecordedResponsesStillFlush(t *testing.T) {
 	t.Parallel()
 	tracer, exporter := tracing(t, "shop")
 	w := httptest.NewRecorder()
-	telemetry.Edge(tracer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	telemetry.Edge(tracer, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		w.(http.Flusher).Flush()
 	})).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))

@@ -1,0 +1,78 @@
+package service
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/leatdev/leat"
+)
+
+// Manifest is what a service takes, gives and owns, for whoever draws maps or grants rights.
+type Manifest struct {
+	Service  string       `json:"service"`
+	Group    string       `json:"group,omitempty"` // of the consumer; "": it consumes nothing
+	Consumes []Consumed   `json:"consumes"`
+	Produces []Produced   `json:"produces"`
+	Owns     []OwnedTopic `json:"owns"`
+}
+
+// Consumed is a topic that the service reads and the event types that it handles there.
+type Consumed struct {
+	Topic       string   `json:"topic"`
+	Types       []string `json:"types"`
+	DeadLetters string   `json:"dead_letters"` // topic, made by the service
+}
+
+// Produced is an event type that the service writes.
+type Produced struct {
+	Type  string `json:"type"`
+	Topic string `json:"topic"`
+}
+
+// OwnedTopic is a topic that the service makes.
+type OwnedTopic struct {
+	Topic       string            `json:"topic"`
+	Partitions  int               `json:"partitions"`
+	Replication int               `json:"replication,omitempty"` // 0: the broker's default
+	Config      map[string]string `json:"config,omitempty"`
+}
+
+// Manifest describes the service, with prefix before the names of topics and the group.
+func (c Config) Manifest(prefix string) Manifest {
+	m := Manifest{Service: c.Name, Consumes: []Consumed{}, Produces: []Produced{}, Owns: []OwnedTopic{}}
+	if len(c.Handlers) > 0 {
+		m.Group = prefix + c.Name
+	}
+	for _, h := range c.Handlers {
+		topic := prefix + h.Topic.Name
+		i := slices.IndexFunc(m.Consumes, func(t Consumed) bool { return t.Topic == topic })
+		if i < 0 {
+			i = len(m.Consumes)
+			m.Consumes = append(m.Consumes, Consumed{Topic: topic, DeadLetters: leat.DeadLetters(topic, m.Group)})
+		}
+		m.Consumes[i].Types = append(m.Consumes[i].Types, h.Kind.Type)
+	}
+	for _, t := range prefixed(prefix, c.Owns) {
+		partitions := t.Partitions
+		if partitions == 0 {
+			partitions = leat.DefaultPartitions
+		}
+		m.Owns = append(m.Owns, OwnedTopic{t.Name, partitions, t.Replication, t.Config})
+		kinds, _ := t.Kinds() // Validate tells of faults
+		for _, k := range kinds {
+			m.Produces = append(m.Produces, Produced{k.Type, t.Name})
+		}
+	}
+	m.sort()
+	return m
+}
+
+// sort makes the manifest the same however the service lists things.
+func (m Manifest) sort() {
+	slices.SortFunc(m.Consumes, func(a, b Consumed) int { return strings.Compare(a.Topic, b.Topic) })
+	for _, c := range m.Consumes {
+		slices.Sort(c.Types)
+	}
+	slices.SortFunc(m.Produces, func(a, b Produced) int { return strings.Compare(a.Type, b.Type) })
+	slices.SortFunc(m.Owns, func(a, b OwnedTopic) int { return strings.Compare(a.Topic, b.Topic) })
+}

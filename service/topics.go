@@ -1,0 +1,110 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/kafka"
+)
+
+// topics makes sure that all topics are there: first those that the services of this host own, so
+// that two processes that read from each other do not wait in a circle, then, once the other ones
+// are there, the topics of dead letters.
+func (r *run) topics(ctx context.Context) error {
+	var owned, read []leat.Topic
+	for _, s := range r.h.services {
+		owned = append(owned, s.owns()...)
+		read = append(read, s.reads()...)
+	}
+	if err := r.ensure(ctx, owned); err != nil {
+		return err
+	}
+	if err := r.await(ctx, names(read)); err != nil {
+		return err
+	}
+	var letters []leat.Topic
+	for _, s := range r.h.services {
+		own, err := r.kafka.DeadLetterTopics(ctx, s.group(), names(s.reads())...)
+		if err != nil {
+			return err
+		}
+		letters = append(letters, own...)
+	}
+	if err := r.ensure(ctx, letters); err != nil {
+		return err
+	}
+	return r.warn(ctx, slices.Concat(owned, read, letters))
+}
+
+// reads are the topics that the service's handlers read, as they are named in the cluster.
+func (s *Service) reads() []leat.Topic {
+	var topics []leat.Topic
+	for _, h := range s.cfg.Handlers {
+		topics = append(topics, h.Topic)
+	}
+	return prefixed(s.host.cfg.Prefix, topics)
+}
+
+func names(topics []leat.Topic) []string {
+	var all []string
+	for _, t := range topics {
+		all = append(all, t.Name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// ensure makes what is missing, or where topics are only to be checked ends the start with the plan.
+func (r *run) ensure(ctx context.Context, topics []leat.Topic) error {
+	plan, err := r.kafka.PlanTopics(ctx, topics, kafka.PlanConfig{})
+	if err != nil {
+		return err
+	}
+	if r.h.cfg.CheckTopics && !plan.Empty() {
+		return fmt.Errorf("topics are not as declared, and they are only to be checked (--topics check); the plan is:\n%s", strings.TrimSuffix(plan.String(), "\n"))
+	}
+	for line := range strings.Lines(plan.String()) {
+		r.h.log.InfoContext(ctx, "topic plan", "plan", strings.TrimSpace(line))
+	}
+	return plan.Apply(ctx)
+}
+
+// await waits until the topics exist: those of other processes come with their owners.
+func (r *run) await(ctx context.Context, topics []string) error {
+	for told := false; ; told = true {
+		infos, err := r.kafka.TopicStates(ctx, topics...)
+		if err != nil {
+			return err
+		}
+		missing := slices.DeleteFunc(slices.Clone(topics), func(name string) bool { _, exists := infos[name]; return exists })
+		if len(missing) == 0 {
+			return nil
+		}
+		what := "topics " + strings.Join(missing, ", ")
+		r.h.setState(starting, what)
+		if !told {
+			r.h.log.InfoContext(ctx, "waiting for topics that other services make", "topics", missing)
+		}
+		if pause(ctx, 200*time.Millisecond); ctx.Err() != nil {
+			return fmt.Errorf("wait for %s: %w; each is made by the service that owns it: start that one, with the same --prefix", what, context.Cause(ctx))
+		}
+	}
+}
+
+// warn tells of settings of the cluster that can lose events. What this user may not see is no
+// reason not to start.
+func (r *run) warn(ctx context.Context, topics []leat.Topic) error {
+	dangers, err := r.kafka.Dangers(ctx, topics)
+	if err != nil {
+		return errors.Join(err)
+	}
+	for _, d := range dangers {
+		r.h.log.WarnContext(ctx, "danger", "danger", d.String())
+	}
+	return nil
+}
