@@ -1,0 +1,121 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/service"
+)
+
+// patience is how long Quiet waits, in the bubble's time: longer than sessions and transactions of
+// crashed processes live.
+const patience = 10 * time.Minute
+
+// Quiet waits until all has happened that was caused: no group lags, no outbox holds an event. What
+// parts still have in hand is for the test to know. Some process has to run each service.
+func (s *Stack) Quiet() {
+	s.t.Helper()
+	adm := kadm.NewClient(s.broker.Client(s.t))
+	leattest.Within(s.t, patience, "the stack is quiet", func() error {
+		before, err := s.lag(adm)
+		if err != nil {
+			return err
+		}
+		if err := s.outboxes(); err != nil {
+			return err
+		}
+		// An event that left an outbox between the two looks shows in the ends of the topics.
+		after, err := s.lag(adm)
+		if err != nil {
+			return err
+		}
+		if before != after {
+			return fmt.Errorf("the topics grew from %d to %d records", before, after)
+		}
+		return nil
+	})
+}
+
+// lag is an error while a group lags, else the sum of the ends of all topics that are read.
+func (s *Stack) lag(adm *kadm.Client) (sum int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, c := range s.cfg.Services {
+		topics := s.reads(c)
+		if len(topics) == 0 {
+			continue
+		}
+		starts, err := adm.ListStartOffsets(ctx, topics...)
+		if err != nil {
+			return 0, fmt.Errorf("list starts: %w", err)
+		}
+		ends, err := adm.ListEndOffsets(ctx, topics...)
+		if err != nil {
+			return 0, fmt.Errorf("list ends: %w", err)
+		}
+		group := s.cfg.Prefix + c.Name
+		committed, err := adm.FetchOffsets(ctx, group)
+		if err != nil {
+			return 0, fmt.Errorf("fetch offsets of %s: %w", group, err)
+		}
+		var late []string
+		ends.Each(func(end kadm.ListedOffset) {
+			sum += end.Offset
+			at := int64(0)
+			if start, ok := starts.Lookup(end.Topic, end.Partition); ok {
+				at = start.Offset
+			}
+			if o, ok := committed.Lookup(end.Topic, end.Partition); ok && o.At >= 0 {
+				at = o.At
+			}
+			if end.Err != nil || at < end.Offset {
+				late = append(late, fmt.Sprintf("%s/%d at %d of %d", end.Topic, end.Partition, at, end.Offset))
+			}
+		})
+		if len(late) > 0 {
+			return 0, fmt.Errorf("group %s lags on %s", group, strings.Join(late, ", "))
+		}
+	}
+	return sum, nil
+}
+
+func (s *Stack) reads(c service.Config) []string {
+	var topics []string
+	for _, h := range c.Handlers {
+		topics = append(topics, s.cfg.Prefix+h.Topic.Name)
+	}
+	return topics
+}
+
+func (s *Stack) outboxes() error {
+	for _, c := range s.cfg.Services {
+		db := s.Database(c.Name)
+		if _, err := os.Stat(strings.TrimPrefix(db.URL, "sqlite:")); err != nil {
+			return fmt.Errorf("service %s has not started", c.Name)
+		}
+		if n := db.Int(s.t, "select count(*) from leat_outbox"); n > 0 {
+			return fmt.Errorf("%d events are in the outbox of %s", n, c.Name)
+		}
+	}
+	return nil
+}
+
+// DeadLetters counts the records in the dead letters of a topic and a service.
+func (s *Stack) DeadLetters(topic, name string) int64 {
+	s.t.Helper()
+	letters := leat.DeadLetters(s.Topic(topic), s.cfg.Prefix+name)
+	ends, err := kadm.NewClient(s.broker.Client(s.t)).ListEndOffsets(s.t.Context(), letters)
+	if err != nil {
+		s.t.Fatalf("list the dead letters %s: %v", letters, err)
+	}
+	var n int64
+	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
+	return n
+}

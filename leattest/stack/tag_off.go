@@ -1,0 +1,5 @@
+//go:build !synctests
+
+package stack
+
+const bubbles = false
