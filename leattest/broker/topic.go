@@ -85,10 +85,16 @@ func (b *Broker) Committed(t testing.TB, group, topic string) map[int32]int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerIn)
 	defer cancel()
-	offsets, err := kadm.NewClient(b.Client(t)).FetchOffsets(ctx, group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // kfake's word for a group that never was
-		t.Fatalf("fetch offsets of group %s: %v", group, err)
-	}
+	adm := kadm.NewClient(b.Client(t))
+	var offsets kadm.OffsetResponses
+	leattest.Within(t, answerIn, "group "+group+" tells its offsets", func() error { // its coordinator may be new
+		var err error
+		offsets, err = adm.FetchOffsets(ctx, group)
+		if errors.Is(err, kerr.GroupIDNotFound) { // kfake's word for a group that never was
+			return nil
+		}
+		return err
+	})
 	at := map[int32]int64{}
 	for p, o := range offsets[topic] {
 		if o.Err != nil {

@@ -81,6 +81,9 @@ func startKafka(ctx context.Context, cfg KafkaConfig, install kafkaInstall, flag
 		}
 		err = k.Restart(ctx, all...)
 	}
+	if err == nil {
+		err = k.makeCoordinators(ctx)
+	}
 	if err == nil && cfg.Security != nil {
 		err = k.makeUsers(ctx)
 	}

@@ -80,6 +80,29 @@ func (k *Kafka) serves(ctx context.Context, cl *kgo.Client, n *node) error {
 	return nil
 }
 
+// makeCoordinators has the cluster make its internal topics, so that the first
+// group and the first transaction meet a coordinator.
+func (k *Kafka) makeCoordinators(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startIn, fmt.Errorf("not ready within %v", startIn))
+	defer cancel()
+	cl, err := k.client(k.Brokers()...)
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	adm := kadm.NewClient(cl)
+	return k.poll(ctx, k.nodes[0], 50*time.Millisecond, func() error {
+		for _, found := range []kadm.FindCoordinatorResponses{
+			adm.FindGroupCoordinators(ctx, "leat-ready"), adm.FindTxnCoordinators(ctx, "leat-ready"),
+		} {
+			if err := found.Error(); err != nil {
+				return fmt.Errorf("find a coordinator: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // together asks the node itself, not what a client remembers of brokers, for the
 // cluster and its nodes.
 func (k *Kafka) together(ctx context.Context, cl *kgo.Client, n *node) error {
