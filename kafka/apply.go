@@ -111,6 +111,7 @@ func topicError(op, topic string, err error, message string) error {
 func (p *Plan) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("new topics have no leaders after %v", settleTimeout))
 	defer cancel()
+	ctx = kadm.WithAuthorizedOps(ctx) // such a question is not answered out of the client's memory, which is up to 5 s old
 	wanted := map[string]int{}
 	var names []string
 	for _, t := range p.Create {
