@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// benchCase is one thing that is measured, by several contenders; the first is the raw client.
+type benchCase struct {
+	records    int
+	contenders []string
+	ownBroker  bool // brings its own servers, or runs the binary
+	work       map[string]func(context.Context, options) (int, error)
+	prepare    func(ctx context.Context, o options) error // once per round and contender, outside its process
+	measure    func(ctx context.Context, o options, contender string, round int) (figures, error)
+}
+
+var cases map[string]benchCase
+
+func init() {
+	cases = map[string]benchCase{
+		"consume": inProcess(benchCase{
+			records: 1_000_000, contenders: []string{"kgo", "leat"},
+			work:    map[string]func(context.Context, options) (int, error){"kgo": consumeRaw, "leat": consumeLeat},
+			prepare: fillForConsume,
+		}),
+		"produce": inProcess(benchCase{
+			records: 500_000, contenders: []string{"kgo+json", "leat"},
+			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "leat": produceLeat},
+			prepare: freshTopic,
+		}),
+		"relay": relayCase(),
+		"order": orderCase(),
+	}
+}
+
+func inProcess(c benchCase) benchCase {
+	c.measure = func(ctx context.Context, o options, contender string, round int) (figures, error) {
+		o.topic = fmt.Sprintf("bench.%s.%x", strings.Map(letters, contender), rand.Uint64())
+		if o.name == "consume" {
+			o.topic = "bench.consume" // filled once, read by each
+		}
+		if err := c.prepare(ctx, o); err != nil {
+			return figures{}, fmt.Errorf("prepare: %w", err)
+		}
+		return spawn(ctx, o, contender)
+	}
+	return c
+}
+
+func letters(r rune) rune {
+	if r >= 'a' && r <= 'z' {
+		return r
+	}
+	return -1
+}
+
+const partitions = 6
+
+func freshTopic(ctx context.Context, o options) error {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...))
+	if err != nil {
+		return err
+	}
+	defer cl.Close()
+	r, err := kadm.NewClient(cl).CreateTopic(ctx, partitions, 1, nil, o.topic)
+	if err != nil {
+		return fmt.Errorf("create topic %s: %w", o.topic, err)
+	}
+	return r.Err
+}
+
+// order is the event of all cases: about 300 bytes of JSON.
+type order struct {
+	OrderID    string `json:"order_id"`
+	CustomerID string `json:"customer_id"`
+	Currency   string `json:"currency"`
+	PlacedAt   string `json:"placed_at"`
+	Note       string `json:"note"`
+	Items      []item `json:"items"`
+	Total      int64  `json:"total"`
+}
+
+type item struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+	Price    int64  `json:"unit_price"`
+}
+
+// EventType names the contract.
+func (order) EventType() string { return "bench.order.placed.v1" }
+
+// EventKey keeps the events of an order in order.
+func (o order) EventKey() string { return o.OrderID }
+
+func orderAt(i int) order {
+	return order{
+		OrderID: fmt.Sprintf("order-%06d", i%10_000), CustomerID: fmt.Sprintf("customer-%05d", i%5_000), Currency: "EUR",
+		PlacedAt: "2026-01-02T03:04:05.678Z", Note: "leave it with the neighbour at number 12", Total: 12_345,
+		Items: []item{{"sku-1001", 2, 1999}, {"sku-1002", 1, 4599}, {"sku-1003", 3, 999}},
+	}
+}
+
+func env(name string) (string, error) {
+	v := os.Getenv(name)
+	if v == "" {
+		return "", fmt.Errorf("%s is not set: run under `go run ./test/servers -kafka -postgres --`", name)
+	}
+	return v, nil
+}
+
+func deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 5*time.Minute)
+}
