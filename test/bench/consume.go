@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	mrand "math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -102,7 +103,7 @@ func consumeLeat(ctx context.Context, o options) (int, error) {
 	})
 	c, err := consumer.New(consumer.Config{
 		Group: fmt.Sprintf("leat-%x", mrand.Uint64()), Kafka: kafka.Config{Brokers: strings.Split(o.brokers, ",")},
-		Handlers: []leat.Handler{h}, Codec: noCodec{},
+		Handlers: []leat.Handler{h}, Codec: noCodec{}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return 0, err

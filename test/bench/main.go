@@ -42,6 +42,13 @@ import (
 )
 
 func main() {
+	if os.Getenv(brokerMode) != "" {
+		if err := serveBroker(); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	o := options{}
 	flag.StringVar(&o.name, "case", "consume", "consume, produce, relay or order")
 	flag.StringVar(&o.contender, "contender", "", "run one contender in this process (used by the parent)")

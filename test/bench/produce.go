@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
-	"github.com/leatdev/leat/schema"
 )
 
 // produceRaw is what a careful team writes by hand: encoding/json, key, idempotent, lz4.
@@ -48,17 +48,20 @@ func produceLeat(ctx context.Context, o options) (int, error) {
 		return 0, err
 	}
 	defer cl.Close()
-	p, err := cl.Producer(kafka.ProducerConfig{Source: "bench", Topics: []leat.Topic{{Name: o.topic, Carries: []any{order{}}}}, Codec: schema.JSON})
+	p, err := cl.Producer(kafka.ProducerConfig{Source: "bench", Owns: []leat.Topic{{Name: o.topic, Carries: []any{order{}}}}, Codec: leat.JSON, Linger: 10 * time.Millisecond})
 	if err != nil {
 		return 0, err
 	}
 	var acked atomic.Int64
 	for i := range o.records {
-		p.SendAsync(ctx, orderAt(i), func(_ leat.Position, err error) {
+		err := p.SendAsync(ctx, orderAt(i), func(_ leat.Position, err error) {
 			if err == nil {
 				acked.Add(1)
 			}
 		})
+		if err != nil {
+			return i, err
+		}
 	}
 	err = p.Flush(ctx)
 	return int(acked.Load()), err
