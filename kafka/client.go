@@ -42,16 +42,32 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("make the Kafka client: %w", err)
 	}
 	c := &Client{cfg: cfg, set: set, kgo: cl, adm: kadm.NewClient(cl), log: set.Logger}
-	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoAnswer)
-	defer cancel()
-	if err := c.greet(ctx); err != nil {
+	if err := set.introduce(ctx, c.greet); err != nil {
 		cl.Close()
-		return nil, set.explain(ctx, err)
+		return nil, err
 	}
 	return c, nil
 }
 
 var errNoAnswer = errors.New("no answer within 10 s")
+
+// introduce does the first act of a new client, and explains what keeps it from working. When the
+// time is up it ends the connections that hold the act, and waits for it.
+func (r *resolved) introduce(ctx context.Context, act func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoAnswer)
+	defer cancel()
+	r.dialer.watch.begin()
+	stop := context.AfterFunc(ctx, r.dialer.watch.giveUp)
+	err := act(ctx)
+	if !stop() && err == nil {
+		err = context.Cause(ctx) // the connections are closed by now
+	}
+	r.dialer.watch.end()
+	if err != nil {
+		return r.explain(ctx, err)
+	}
+	return nil
+}
 
 // greet asks the cluster for its id, the first request that needs all of address, TLS and SASL.
 func (c *Client) greet(ctx context.Context) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -47,6 +49,26 @@ type SASLConfig struct {
 	// PlainWithoutTLS allows PLAIN over a connection that anybody on the way can read.
 	PlainWithoutTLS bool
 }
+
+// String shows the configuration without its secrets.
+func (c Config) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "brokers=%s client.id=%s tls=%+v sasl=%+v", strings.Join(c.Brokers, ","), c.ClientID, c.TLS, c.SASL)
+	for _, name := range slices.Sorted(maps.Keys(c.Properties)) {
+		value := c.Properties[name]
+		if SecretProperty(name) {
+			value = redacted
+		}
+		fmt.Fprintf(&b, " %s=%s", name, value)
+	}
+	return b.String()
+}
+
+// Format keeps every verb of fmt from showing what Properties hold.
+func (c Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
+// LogValue is String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
 const (
 	defaultBroker   = "localhost:9092"

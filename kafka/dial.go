@@ -3,10 +3,12 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,6 +24,52 @@ type dialer struct {
 	nagle       bool
 	sendBuffer  int // bytes; 0: the system's
 	readBuffer  int // bytes; 0: the system's
+
+	watch watch
+}
+
+// watch holds the connections that are being tried, so that giving up ends them: the client would
+// wait out its own time limits on each.
+type watch struct {
+	mu     sync.Mutex
+	on     bool
+	given  bool // up
+	opened []net.Conn
+}
+
+var errGivenUp = errors.New("given up")
+
+func (w *watch) add(c net.Conn) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.given {
+		return errGivenUp
+	}
+	if w.on {
+		w.opened = append(w.opened, c)
+	}
+	return nil
+}
+
+func (w *watch) begin() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on = true
+}
+
+func (w *watch) giveUp() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.given = true
+	for _, c := range w.opened {
+		_ = c.Close()
+	}
+}
+
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.on, w.opened = false, nil
 }
 
 // DialContext is what franz-go calls; the timeout holds for connection and TLS handshake together.
@@ -41,6 +89,10 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	}
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.watch.add(conn); err != nil {
+		_ = conn.Close()
 		return nil, err
 	}
 	if err := d.tune(conn); err != nil {

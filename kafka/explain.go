@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -16,8 +17,8 @@ import (
 
 // explain says what keeps the client out and what to try.
 func (r *resolved) explain(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, ctx.Err()) {
-		err = cause
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause // what the client says then is only how it noticed
 	}
 	return &Error{
 		Op:        "reach Kafka at " + strings.Join(r.Brokers, ","),
@@ -44,10 +45,12 @@ func (r *resolved) hint(err error) string {
 		return "no way leads there from this machine: check the address, the network and the firewall"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return r.hungUpHint()
-	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "something may be there, but it says nothing that Kafka says: check host and port, a firewall in between, and whether the listener wants TLS (security.protocol)"
+	case errors.Is(err, context.Canceled):
+		return ""
 	}
-	return ""
+	return "check that a Kafka broker listens there, and whether that listener wants TLS or SASL (security.protocol)"
 }
 
 // loginHint is for a broker that talks and does not let us in.
@@ -65,27 +68,22 @@ func (r *resolved) loginHint(err error) string {
 
 // tlsHint is for a handshake that failed.
 func (r *resolved) tlsHint(err error) string {
-	if e, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
 		return "the broker's certificate is signed by an authority that is not trusted: set ssl.ca.location to that authority's PEM file"
 	}
 	if e, ok := errors.AsType[x509.HostnameError](err); ok {
 		return fmt.Sprintf("the broker's certificate does not speak for %s: use an address it names, or ssl.endpoint.identification.algorithm=none", e.Host)
 	}
-	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		return "the broker's certificate is not valid: check its dates and this machine's clock"
 	}
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the listener does not speak TLS: check the port, or set security.protocol to PLAINTEXT or SASL_PLAINTEXT"
 	}
-	if e, ok := errors.AsType[tls.AlertError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return "the broker ended the handshake: it may want a client certificate (ssl.certificate.location, ssl.key.location), or another one"
 	}
-	if e, ok := errors.AsType[*handshakeError](err); ok {
-		_ = e
+	if _, ok := errors.AsType[*handshakeError](err); ok {
 		return "TLS was begun and not answered as TLS: check the port, or set security.protocol to PLAINTEXT or SASL_PLAINTEXT"
 	}
 	return ""

@@ -59,7 +59,8 @@ type Raw struct {
 }
 
 // OpenTransactor connects, and takes the transactional id over: when it returns, every older
-// transactor of that id is fenced, and its open transaction has been ended by the broker.
+// transactor of that id is fenced, and its open transaction has been ended by the broker. ctx bounds
+// the wait for that.
 func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Transactor, error) {
 	if tc.ID == "" {
 		return nil, errors.New("open a transactor: it needs an ID")
@@ -87,11 +88,9 @@ func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Tran
 		return nil, fmt.Errorf("make the Kafka client: %w", err)
 	}
 	t := &Transactor{cl: cl, set: set, cfg: tc}
-	ctx, cancel := context.WithTimeoutCause(ctx, openTimeout, errNoAnswer)
-	defer cancel()
-	if err := cl.Ping(ctx); err != nil {
+	if err := set.introduce(ctx, cl.Ping); err != nil {
 		cl.Close()
-		return nil, set.explain(ctx, err)
+		return nil, err
 	}
 	if _, _, err := cl.ProducerID(ctx); err != nil {
 		cl.Close()
