@@ -50,10 +50,10 @@ const DefaultInboxKeep = 7 * 24 * time.Hour
 func (c Config) Validate() error {
 	var faults []error
 	if c.DB == nil {
-		faults = append(faults, errors.New("DB is missing: open one with sqldb.Open"))
+		faults = append(faults, errors.New("no DB: open one with sqldb.Open"))
 	}
 	if c.Source == "" {
-		faults = append(faults, errors.New("Source is missing: give the service's name"))
+		faults = append(faults, errors.New("no Source: give the service's name"))
 	}
 	if c.MaxBytes < 0 {
 		faults = append(faults, fmt.Errorf("MaxBytes %d can't be negative", c.MaxBytes))

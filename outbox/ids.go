@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,19 +29,6 @@ func (s ids) count() (n int64) {
 		n += r.to - r.from + 1
 	}
 	return n
-}
-
-func (s ids) has(id int64) bool {
-	_, found := slices.BinarySearchFunc(s, id, func(r span, id int64) int {
-		switch {
-		case r.to < id:
-			return -1
-		case r.from > id:
-			return 1
-		}
-		return 0
-	})
-	return found
 }
 
 // String is "1-40,43,45-50".

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/kafka"
 )
 
 // reign is the time from one takeover to the next error: all that the relay knows, it forgets then.
@@ -88,7 +89,7 @@ func (g *reign) pass(ctx context.Context) (int, error) {
 	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
 	started := time.Now()
 	if err := g.way.send(ctx, &p, messages, letters); err != nil {
-		return 0, g.refused(ctx, b, err)
+		return 0, errors.Join(g.refused(ctx, b, err), g.settlePart(ctx, b, out, err))
 	}
 	g.pos = p
 	g.counts.transaction.Since(started)
@@ -135,6 +136,38 @@ func (g *reign) refused(ctx context.Context, b *batch, err error) error {
 		return errors.Join(err, lerr)
 	}
 	return &refusedError{err}
+}
+
+// settlePart ends those rows of a batch that a way without transactions has sent before it failed: or
+// one event that can't leave would have the others sent again and again.
+func (g *reign) settlePart(ctx context.Context, b *batch, out []parked, err error) error {
+	partly, ok := errors.AsType[*kafka.SendError](err)
+	if !ok || g.setup.transactional {
+		return nil
+	}
+	stay := map[int64]bool{}
+	for _, q := range out {
+		stay[q.ID] = true // their letters come after the messages
+	}
+	var order []int64 // of the messages' rows
+	for i := range b.rows {
+		if id := b.rows[i].id; !stay[id] {
+			order = append(order, id)
+		}
+	}
+	for _, f := range partly.Failures {
+		if f.Index < len(order) && partly.Sent == len(order) {
+			stay[order[f.Index]] = true
+		}
+	}
+	var left ids
+	for _, id := range order {
+		if !stay[id] {
+			left = left.add(id)
+		}
+	}
+	_, serr := settle(ctx, g.db, &position{Rows: left}, false)
+	return serr
 }
 
 // upkeep looks at the whole outbox every few seconds, for the metrics, and leaves word of what holds

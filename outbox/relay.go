@@ -61,7 +61,7 @@ type RelayConfig struct {
 func (c RelayConfig) Validate() error {
 	var faults []error
 	if c.Box == nil {
-		faults = append(faults, errors.New("Box is missing: make one with outbox.New"))
+		faults = append(faults, errors.New("no Box: make one with outbox.New"))
 	}
 	if err := c.Kafka.Validate(); err != nil {
 		faults = append(faults, err)
@@ -187,5 +187,9 @@ func (r *Relay) serve(ctx context.Context) error {
 		return err
 	}
 	defer lease.end()
-	return r.lead(lease.ctx, ctx, setup)
+	err = r.lead(lease.ctx, ctx, setup)
+	if err != nil && lease.ctx.Err() == nil {
+		err = errors.Join(err, r.tell(lease.ctx, err.Error()))
+	}
+	return err
 }

@@ -96,7 +96,9 @@ func (w *world) newBox(db *sqldb.DB, change ...func(*outbox.Config)) *outbox.Box
 	return box
 }
 
-func (w *world) kafka() kafka.Config { return kafka.Config{Brokers: w.b.Addrs, Dial: w.b.Dial, Logger: quiet()} }
+func (w *world) kafka() kafka.Config {
+	return kafka.Config{Brokers: w.b.Addrs, Dial: w.b.Dial, Logger: quiet()}
+}
 
 // relay starts a relay that ends with the test, or when the function that is returned is called.
 func (w *world) relay(change ...func(*outbox.RelayConfig)) (r *outbox.Relay, stop func()) {
@@ -186,19 +188,23 @@ func header(r *kgo.Record, name string) (value string) {
 // out, want in all.
 func inOrder(t testing.TB, all []seen, want int) {
 	t.Helper()
-	version, ids := map[string]int{}, map[string]bool{}
+	version, ids, faults := map[string]int{}, map[string]bool{}, 0
+	fault := func(format string, args ...any) {
+		t.Helper()
+		if t.Errorf(format, args...); faults > 20 {
+			t.Fatal("and so on")
+		}
+		faults++
+	}
 	for _, s := range all {
 		if ids[s.id] {
-			t.Errorf("event %s is there twice", s.id)
+			fault("event %s (%s, version %d) is there twice", s.id, s.Key, s.N)
 		}
 		ids[s.id] = true
 		if s.N != version[s.Key]+1 {
-			t.Errorf("%s: version %d comes after %d", s.Key, s.N, version[s.Key])
+			fault("%s: version %d comes after %d", s.Key, s.N, version[s.Key])
 		}
 		version[s.Key] = s.N
-		if t.Failed() && len(ids) > 20 {
-			t.Fatal("and so on")
-		}
 	}
 	if len(all) != want {
 		t.Errorf("%d events, want %d", len(all), want)

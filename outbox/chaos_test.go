@@ -1,0 +1,75 @@
+package outbox_test
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/leatdev/leat/leattest/broker"
+	"github.com/leatdev/leat/leattest/sql"
+)
+
+// TestNothingIsLostDoubledOrDisorderedUnderKills lets 12 bad writers write while two relay processes
+// are killed and stopped: the one that leads, the one that stands by, and those that wake after
+// another has taken over. What a fresh read_committed reader sees must be the aggregates' versions,
+// each once and in order.
+func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	w := newWorld(t, sql.Postgres(t), broker.Real(t))
+	events := 50_000
+	if n, err := strconv.Atoi(os.Getenv("LEAT_TEST_EVENTS")); err == nil {
+		events = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	if n, err := strconv.ParseUint(os.Getenv("LEAT_TEST_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("LEAT_TEST_SEED=%d LEAT_TEST_EVENTS=%d", seed, events)
+	ws := &writers{box: w.box, aggregates: 400}
+	if err := ws.prepare(t.Context(), w.db); err != nil {
+		t.Fatal(err)
+	}
+	wrote := make(chan error, 1)
+	go func() { wrote <- ws.run(t.Context(), 12, int64(events), seed) }()
+
+	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name}
+	relays := []*process{start(t, as), start(t, as)}
+	r := rand.New(rand.NewPCG(seed, 99))
+	kills, stops := 0, 0
+	for writing := true; writing; {
+		select {
+		case err := <-wrote:
+			if err != nil {
+				t.Fatal(err)
+			}
+			writing = false
+		case <-time.After(time.Duration(700+r.IntN(1300)) * time.Millisecond):
+			i := r.IntN(len(relays))
+			if r.IntN(4) > 0 {
+				relays[i].kill()
+				relays[i] = start(t, as)
+				kills++
+				continue
+			}
+			relays[i].signal(syscall.SIGSTOP) // two thirds sleep longer than the transaction's timeout
+			stopped := relays[i]
+			time.AfterFunc(time.Duration(1500+r.IntN(4500))*time.Millisecond, func() { stopped.signal(syscall.SIGCONT) })
+			stops++
+		}
+	}
+	for i := range relays {
+		relays[i].kill()
+	}
+	start(t, as)
+	w.empty()
+	t.Logf("%d events, %d transactions rolled back, %d kills, %d stops", ws.written.Load(), ws.aborted.Load(), kills, stops)
+	if kills < 5 {
+		t.Errorf("only %d kills", kills)
+	}
+	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
+}
