@@ -122,6 +122,3 @@ func relayRole(ctx context.Context, as role) error {
 	}
 	return relay.Run(ctx)
 }
-
-// embeddedRole comes with the embedded broker's own test.
-func embeddedRole(context.Context, role) error { return nil }
