@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/leatdev/leat"
@@ -17,6 +18,7 @@ type DB struct {
 	dialect Dialect
 	schema  string
 	log     *slog.Logger
+	closing sync.Once
 }
 
 // engine begins transactions on one kind of database.
@@ -57,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 }
 
 // Close waits for open transactions to end and closes the connections.
-func (db *DB) Close() { db.engine.close() }
+func (db *DB) Close() { db.closing.Do(db.engine.close) }
 
 // Dialect is the kind of database.
 func (db *DB) Dialect() Dialect { return db.dialect }

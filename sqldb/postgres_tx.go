@@ -28,13 +28,19 @@ type pgSession struct {
 	bridge  *bridge
 }
 
-var errAborted = errors.New("transaction is aborted by an earlier error of a statement")
+var (
+	errAborted = errors.New("transaction is aborted by an earlier error of a statement")
+	errOver    = errors.New("transaction is over: it lives as long as the function that got it")
+)
 
 // cut makes a commit impossible whatever fn does: without its connection the server rolls back.
 func (s *pgSession) cut() { _ = s.conn.PgConn().Conn().Close() }
 
 // begin begins the transaction where no statement is at hand to travel with.
 func (s *pgSession) begin(ctx context.Context) error {
+	if s.over {
+		return errOver
+	}
 	if s.begun || s.aborted != nil {
 		return s.aborted
 	}
@@ -84,7 +90,10 @@ func (s *pgSession) batch(ctx context.Context, query string, args []any) (pgx.Ba
 
 // ready is called before every statement. It reports whether the statement has to bring the begin.
 func (s *pgSession) ready(ctx context.Context) (first bool, err error) {
-	if s.aborted != nil {
+	switch {
+	case s.over: // the connection is somebody else's by now
+		return false, errOver
+	case s.aborted != nil:
 		return false, s.aborted
 	}
 	if !s.begun && s.engine.pooled { // a pooler might prepare in one session and run in another

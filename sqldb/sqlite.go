@@ -170,15 +170,26 @@ func (c sqlCursor) next() bool   { return c.rows.Next() }
 func (c sqlCursor) err() error   { return c.rows.Err() }
 func (c sqlCursor) close() error { return c.rows.Close() }
 
-// scan also reads a time out of an expression, whose text SQLite gives no type.
+// scan also reads a time out of an expression, whose text SQLite gives no type. dest is the caller's:
+// it is copied before it is changed.
 func (c sqlCursor) scan(dest []any) error {
+	copied := false
 	for i, d := range dest {
+		var into timeScanner
 		switch d := d.(type) {
 		case *time.Time:
-			dest[i] = timeScanner{set: func(t time.Time) { *d = t }}
+			into = timeScanner{set: func(t time.Time) { *d = t }}
 		case **time.Time:
-			dest[i] = timeScanner{set: func(t time.Time) { *d = &t }, null: func() { *d = nil }}
+			into = timeScanner{set: func(t time.Time) { *d = &t }, null: func() { *d = nil }}
+		case *sql.NullTime:
+			into = timeScanner{set: func(t time.Time) { *d = sql.NullTime{Time: t, Valid: true} }, null: func() { *d = sql.NullTime{} }}
+		default:
+			continue
 		}
+		if !copied {
+			dest, copied = append([]any(nil), dest...), true
+		}
+		dest[i] = into
 	}
 	return c.rows.Scan(dest...)
 }

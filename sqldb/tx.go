@@ -58,8 +58,8 @@ func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) Row {
 	return Row{rows: rows, err: err}
 }
 
-// SQL is the same transaction for what speaks database/sql: sqlc, gorm, ent. Its Commit and Rollback
-// end this view of it and nothing else.
+// SQL is the same transaction for what speaks database/sql: sqlc, gorm, ent. Leave Commit and Rollback
+// to DB.Tx. It is nil for a transaction that JoinPgx joined.
 func (tx *Tx) SQL() *sql.Tx { return tx.session.sql() }
 
 // Pgx is the same transaction for what speaks pgx. Its Commit and Rollback are refused. On SQLite it
@@ -77,37 +77,38 @@ func (tx *Tx) BeforeCommit(f func(ctx context.Context) error) { tx.before = appe
 // not a promise.
 func (tx *Tx) AfterCommit(f func()) { tx.after = append(tx.after, f) }
 
-// Savepoint runs fn so that its error undoes what fn did and nothing else, and returns that error.
-// What fn registered with BeforeCommit and AfterCommit goes with it.
+// Savepoint runs fn so that its error, or its panic, undoes what fn did and nothing else, and returns
+// that error. What fn registered with BeforeCommit and AfterCommit goes with it.
 func (tx *Tx) Savepoint(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	name := "leat_" + strconv.Itoa(tx.depth+1)
 	if _, err := tx.Exec(ctx, "savepoint "+name); err != nil {
 		return fmt.Errorf("set savepoint: %w", err)
 	}
 	tx.depth++
-	before, after, trouble, done := len(tx.before), len(tx.after), tx.trouble, false
+	before, after, trouble, kept := len(tx.before), len(tx.after), tx.trouble, false
 	defer func() {
 		tx.depth--
-		if done {
+		if kept {
 			return
 		}
-		// A panic of fn comes by here too and rolls back the whole transaction further up.
 		tx.before, tx.after = tx.before[:before], tx.after[:after]
+		if _, undo := tx.Exec(ctx, "rollback to savepoint "+name); undo != nil {
+			err = errors.Join(err, fmt.Errorf("roll back to savepoint: %w", undo))
+			return
+		}
+		tx.trouble = trouble // what it met is undone with it
+		if _, undo := tx.Exec(ctx, "release savepoint "+name); undo != nil {
+			err = errors.Join(err, fmt.Errorf("release savepoint: %w", undo))
+		}
 	}()
 	if err := fn(ctx); err != nil {
-		if _, undo := tx.Exec(ctx, "rollback to savepoint "+name); undo != nil {
-			return errors.Join(err, fmt.Errorf("roll back to savepoint: %w", undo))
-		}
-		if _, undo := tx.Exec(ctx, "release savepoint "+name); undo != nil {
-			return errors.Join(err, fmt.Errorf("release savepoint: %w", undo))
-		}
-		tx.trouble = trouble
 		return err
 	}
-	done = true
+	// This fails if fn swallowed an error that aborted the transaction.
 	if _, err := tx.Exec(ctx, "release savepoint "+name); err != nil {
 		return fmt.Errorf("release savepoint: %w", err)
 	}
+	kept = true
 	return nil
 }
 

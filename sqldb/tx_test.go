@@ -107,6 +107,58 @@ func TestHooksRunInOrderAndSavepointsDropTheirs(t *testing.T) {
 	})
 }
 
+func TestSavepointUndoesAPanicAndASwallowedError(t *testing.T) {
+	each(t, func(t *testing.T, d *sql.Database, db *sqldb.DB) {
+		migrate(t, db, oneTable)
+		must(t, db, func(ctx context.Context, tx *sqldb.Tx) error {
+			if err := insert(ctx, tx, 1); err != nil {
+				return err
+			}
+			func() {
+				defer func() { _ = recover() }()
+				_ = tx.Savepoint(ctx, func(ctx context.Context) error {
+					tx.BeforeCommit(func(context.Context) error { t.Error("a hook of the panic ran"); return nil })
+					if err := insert(ctx, tx, 2); err != nil {
+						return err
+					}
+					panic("at the disco")
+				})
+			}()
+			err := tx.Savepoint(ctx, func(ctx context.Context) error {
+				_ = insert(ctx, tx, 1)
+				return nil
+			})
+			if d.IsPostgres() { // SQLite has undone the statement alone
+				wants(t, err, "release savepoint")
+			}
+			return insert(ctx, tx, 3)
+		})
+		if n := number(t, db, `select sum(n) from n`); n != 4 {
+			t.Errorf("the sum is %d, want 4: 1 and 3", n)
+		}
+	})
+}
+
+func TestTransactionThatLeaksIsOver(t *testing.T) {
+	each(t, func(t *testing.T, _ *sql.Database, db *sqldb.DB) {
+		migrate(t, db, oneTable)
+		var leaked *sqldb.Tx
+		must(t, db, func(ctx context.Context, tx *sqldb.Tx) error {
+			leaked = tx
+			return insert(ctx, tx, 1)
+		})
+		if err := insert(t.Context(), leaked, 2); err == nil {
+			t.Error("a leaked transaction could write")
+		}
+		if _, err := leaked.SQL().ExecContext(t.Context(), `insert into n values (3)`); err == nil {
+			t.Error("the leaked transaction's view could write")
+		}
+		if n := number(t, db, `select count(*) from n`); n != 1 {
+			t.Errorf("%d rows, want 1", n)
+		}
+	})
+}
+
 func TestErrorBeforeTheCommitRollsBack(t *testing.T) {
 	each(t, func(t *testing.T, _ *sql.Database, db *sqldb.DB) {
 		migrate(t, db, oneTable)

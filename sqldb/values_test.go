@@ -2,6 +2,7 @@ package sqldb_test
 
 import (
 	"context"
+	stdsql "database/sql"
 	"encoding/json"
 	"errors"
 	"math"
@@ -97,6 +98,10 @@ func TestTimesCompareInSQLAndComeOutOfExpressions(t *testing.T) {
 			}
 			if none != nil {
 				t.Errorf("max of nothing is %v, want nil", none)
+			}
+			var maybe stdsql.NullTime
+			if err := tx.QueryRow(ctx, `select min(at) from e`).Scan(&maybe); err != nil || !maybe.Valid || !maybe.Time.Equal(base) {
+				t.Errorf("min is %v, %v; want %v", maybe, err, base)
 			}
 			return nil
 		})
