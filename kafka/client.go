@@ -16,6 +16,10 @@ import (
 // survive a kill.
 const EmbeddedPrefix = "leat-embedded-"
 
+// freshMetadata is how old an answer about topics may be. franz-go's 5 s would be added to the start of
+// every service: a topic that was missing a moment ago would stay missing after it is made.
+const freshMetadata = 10 * time.Millisecond
+
 // openTimeout is how long Open waits for the cluster to answer.
 const openTimeout = 10 * time.Second
 
@@ -37,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the Kafka client: %w", err)
 	}
-	cl, err := kgo.NewClient(set.options(nil)...)
+	cl, err := kgo.NewClient(set.options([]kgo.Opt{kgo.MetadataMinAge(freshMetadata)})...)
 	if err != nil {
 		return nil, fmt.Errorf("make the Kafka client: %w", err)
 	}
