@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +20,9 @@ func (r *run) topics(ctx context.Context) error {
 		owned = append(owned, s.owns()...)
 		read = append(read, s.reads()...)
 	}
+	if r.kafka.Embedded() {
+		owned = union(owned, read) // whoever develops a reader need not start the owner
+	}
 	if err := r.ensure(ctx, owned); err != nil {
 		return err
 	}
@@ -38,7 +40,18 @@ func (r *run) topics(ctx context.Context) error {
 	if err := r.ensure(ctx, letters); err != nil {
 		return err
 	}
-	return r.warn(ctx, slices.Concat(owned, read, letters))
+	return r.warn(ctx, union(union(owned, read), letters))
+}
+
+// union is a and what b has beyond it, by name.
+func union(a, b []leat.Topic) []leat.Topic {
+	all := slices.Clone(a)
+	for _, t := range b {
+		if !slices.ContainsFunc(all, func(o leat.Topic) bool { return o.Name == t.Name }) {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // reads are the topics that the service's handlers read, as they are named in the cluster.
@@ -96,12 +109,11 @@ func (r *run) await(ctx context.Context, topics []string) error {
 	}
 }
 
-// warn tells of settings of the cluster that can lose events. What this user may not see is no
-// reason not to start.
+// warn tells of settings of the cluster that can lose events.
 func (r *run) warn(ctx context.Context, topics []leat.Topic) error {
 	dangers, err := r.kafka.Dangers(ctx, topics)
 	if err != nil {
-		return errors.Join(err)
+		return err
 	}
 	for _, d := range dangers {
 		r.h.log.WarnContext(ctx, "danger", "danger", d.String())

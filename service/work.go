@@ -69,7 +69,7 @@ func (s *Service) database(embedded bool) (sqldb.Config, error) {
 
 // prepare makes the clients and the workers of the service; nothing of it works yet.
 func (s *Service) prepare(client *kafka.Client) error {
-	return errors.Join(s.prepareSending(client), s.prepareConsumer())
+	return errors.Join(s.prepareSending(client), s.prepareConsumer(client))
 }
 
 func (s *Service) prepareSending(client *kafka.Client) (err error) {
@@ -89,7 +89,7 @@ func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	return err
 }
 
-func (s *Service) prepareConsumer() (err error) {
+func (s *Service) prepareConsumer(client *kafka.Client) (err error) {
 	if len(s.cfg.Handlers) == 0 {
 		return nil
 	}
@@ -103,11 +103,15 @@ func (s *Service) prepareConsumer() (err error) {
 		handlers[i].Topic.Name = s.host.cfg.Prefix + handlers[i].Topic.Name
 		handlers[i].Kind.Topic = handlers[i].Topic.Name
 	}
-	s.consumer, err = consumer.New(consumer.Config{
+	cfg := consumer.Config{
 		Group: s.group(), Kafka: s.kafka(), Handlers: handlers, Codec: s.codec(), Strict: s.cfg.Strict,
 		DrainTimeout: s.host.share(0.35),
 		Logger:       s.log, Metrics: s.metrics, Hook: s.hook,
-	})
+	}
+	if client.Embedded() {
+		cfg.SessionTimeout = developing
+	}
+	s.consumer, err = consumer.New(cfg)
 	return err
 }
 
@@ -126,6 +130,10 @@ func (s *Service) start(r *run) {
 		run(r.working, p.Name, false, func(ctx context.Context) error { return p.Run(ctx, s) })
 	}
 }
+
+// developing is the session timeout on an embedded broker, the least that Kafka's default allows:
+// whoever develops kills and restarts, and would wait for the dead member each time.
+const developing = 6 * time.Second
 
 // flushPoll is how often flush looks.
 const flushPoll = 20 * time.Millisecond
