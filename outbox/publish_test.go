@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/leatdev/leat"
-	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/outbox"
@@ -180,5 +179,3 @@ func TestTheEnvelopeSurvivesTheTable(t *testing.T) {
 		}
 	})
 }
-
-var _ = kafka.HeaderID

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -227,4 +228,25 @@ func everywhere(t *testing.T, body func(t *testing.T, w *world)) {
 	})
 	t.Run("sqlite on kafka", func(t *testing.T) { body(t, newWorld(t, sql.SQLite(t), broker.Real(t))) })
 	t.Run("postgres on kafka", func(t *testing.T) { body(t, newWorld(t, sql.Postgres(t), broker.Real(t))) })
+}
+
+// counting counts the times that a relay says that it starts anew.
+func counting(n *atomic.Int32) *slog.Logger {
+	return slog.New(countingHandler{quiet().Handler(), n})
+}
+
+type countingHandler struct {
+	slog.Handler
+	n *atomic.Int32
+}
+
+func (h countingHandler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "relay starts anew" {
+		h.n.Add(1)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h countingHandler) WithAttrs(a []slog.Attr) slog.Handler {
+	return countingHandler{h.Handler.WithAttrs(a), h.n}
 }

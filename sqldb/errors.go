@@ -137,5 +137,5 @@ func brokenConnection(err error) bool {
 	if n, ok := errors.AsType[net.Error](err); ok {
 		return !errors.Is(n, context.DeadlineExceeded)
 	}
-	return isEOF(err) || strings.Contains(err.Error(), "conn closed")
+	return isEOF(err) || strings.Contains(err.Error(), "conn closed") || strings.HasSuffix(err.Error(), "database is closed")
 }
