@@ -3,7 +3,6 @@ package consumer_test
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"math/rand/v2"
 	"strings"
@@ -201,15 +200,25 @@ func noise(n int) []byte {
 	return data
 }
 
+// deep panics under n frames.
+func deep(n int) error {
+	if n == 0 {
+		panic(strings.Repeat("long story ", 50))
+	}
+	return errors.Join(deep(n - 1))
+}
+
 // Where somebody made the dead-letter topic too small, the letter leaves out what it must: first the
 // stack, then most of the error, at last the value, which still lies at the source.
 func TestALetterTooLargeForItsTopicLeavesThingsOut(t *testing.T) {
 	conform(t, 1, func(t *testing.T, r *rig) {
-		r.b.CreateTopic(t, leat.DeadLetters(r.topic.Name, r.group), 1, map[string]string{"max.message.bytes": "1600"})
-		r.send(Placed{Key: "small"}, Placed{Key: hex.EncodeToString(noise(500))})
-		r.start(r.config(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
-			panic(hex.EncodeToString(noise(300)))
-		}, quick)))
+		r.b.CreateTopic(t, leat.DeadLetters(r.topic.Name, r.group), 1, map[string]string{"max.message.bytes": "2600"})
+		r.send(Placed{Key: "small"}, Placed{Key: "large", Note: strings.Repeat("x", 3000)})
+		cfg := r.config(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
+			return deep(50)
+		}, quick))
+		cfg.Kafka.Properties = map[string]string{"compression.type": "none"}
+		r.start(cfg)
 		r.awaitCommitted(2)
 		letters := r.deadLetters()
 		if len(letters) != 2 {
@@ -239,7 +248,7 @@ func TestNothingIsCommittedPastARecordThatCanNotBeDeadLettered(t *testing.T) {
 		r.send(placed(3, 10)...)
 		dlq := leat.DeadLetters(r.topic.Name, r.group)
 		r.b.CreateTopic(t, dlq, 1, nil)
-		fault := r.b.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Err: kerr.TopicAuthorizationFailed, Count: 20})
+		fault := r.b.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: dlq, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		done := newLedger()
 		m := r.start(r.config(consumer.On(r.topic, func(ctx context.Context, e *leat.Event[Placed]) error {
 			if e.Key() == "k1" && e.Data.N == 0 {
@@ -255,9 +264,10 @@ func TestNothingIsCommittedPastARecordThatCanNotBeDeadLettered(t *testing.T) {
 		if err := m.Ready(); err == nil || !strings.Contains(err.Error(), dlq) {
 			t.Errorf("Ready: %v", err)
 		}
+		fault.Remove()
 		r.awaitCommitted(30)
-		if fault.Hits() != 20 {
-			t.Errorf("%d faults met, want 20", fault.Hits())
+		if fault.Hits() < 5 {
+			t.Errorf("%d faults met, want at least 5", fault.Hits())
 		}
 		leattest.Eventually(t, "ready again", m.Ready)
 		if letters := r.deadLetters(); len(letters) != 1 {

@@ -129,7 +129,7 @@ func (c *Consumer) release(it *item) {
 // settled looks at what may go on after an item of p has ended. mu is held.
 func (c *Consumer) settled(p *partition) {
 	c.noteDrained(p)
-	if p.paused && c.hasRoom(p) {
+	if p.paused && p.stuck == nil && c.hasRoom(p) {
 		c.setPaused(p, false)
 	}
 	if p.lanes.Items() == c.cfg.MaxQueued/2 || p.lanes.Items() == 0 {

@@ -231,13 +231,15 @@ func (c *Consumer) pollError(topic string, id int32, err error) {
 	}
 }
 
-// stick records that nothing more can be fetched of a partition.
+// stick records that nothing more can be fetched of a partition, and stops asking for it: the client
+// would go on at once, without end.
 func (c *Consumer) stick(name at, err error) {
 	c.mu.Lock()
 	p := c.parts[name]
-	known := p == nil || p.stuck != nil
+	known := p == nil || p.lanes.Closed() || p.stuck != nil
 	if !known {
 		p.stuck = err
+		c.setPaused(p, true)
 	}
 	c.mu.Unlock()
 	if !known {

@@ -22,8 +22,9 @@ import (
 
 // Placed and Paid are the events of the tests.
 type Placed struct {
-	Key string
-	N   int
+	Key  string
+	N    int
+	Note string `json:",omitempty"`
 }
 
 func (Placed) EventType() string  { return "test.order.placed.v1" }
@@ -49,8 +50,14 @@ type rig struct {
 // bubble runs body against kfake in a bubble, where waiting takes no time.
 func bubble(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 	t.Helper()
+	bubbleOf(t, 1, partitions, body)
+}
+
+// bubbleOf is bubble with a cluster of several brokers.
+func bubbleOf(t *testing.T, brokers, partitions int, body func(t *testing.T, r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		body(t, newRig(t, broker.Fake(t, broker.FakeConfig{Virtual: true}), partitions))
+		body(t, newRig(t, broker.Fake(t, broker.FakeConfig{Brokers: brokers, Virtual: true}), partitions))
 	})
 }
 
@@ -315,3 +322,41 @@ func (s *nameSet) len() int {
 	defer s.mu.Unlock()
 	return len(s.names)
 }
+
+// stream writes single events to chosen partitions.
+type stream struct {
+	r  *rig
+	cl *kgo.Client
+}
+
+func (r *rig) stream() *stream {
+	r.t.Helper()
+	return &stream{r, r.b.Client(r.t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))}
+}
+
+func (s *stream) write(partition int32, key string, n int) {
+	rec := s.r.records(Placed{Key: key, N: n})[0]
+	rec.Partition = partition
+	s.cl.Produce(context.Background(), rec, func(_ *kgo.Record, err error) {
+		if err != nil {
+			s.r.t.Errorf("write: %v", err)
+		}
+	})
+}
+
+func (s *stream) stop() { _ = s.cl.Flush(context.Background()) }
+
+// gate holds handlers back until it is opened, at the latest when the test ends.
+type gate struct {
+	opened chan struct{}
+	open   func()
+}
+
+func newGate(t testing.TB) *gate {
+	ch := make(chan struct{})
+	g := &gate{ch, sync.OnceFunc(func() { close(ch) })}
+	t.Cleanup(g.open)
+	return g
+}
+
+func (g *gate) wait() { <-g.opened }
