@@ -1,0 +1,155 @@
+package demo
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How often the live table is drawn, and a plain line is written.
+const (
+	drawEvery = 250 * time.Millisecond
+	lineEvery = 2 * time.Second
+)
+
+// greet says what is about to be done.
+func (d *demo) greet(resumed bool) {
+	where := strings.Join(d.cfg.Kafka.Brokers, ",")
+	switch {
+	case d.stack != nil:
+		where = "embedded broker and SQLite in " + d.dir
+	case len(d.cfg.Attach) > 0:
+		where = "services at " + strings.Join(d.cfg.Attach, ", ")
+	}
+	fmt.Fprintf(d.cfg.Err, "leat demo: %d orders, seed %d, %d%% with trouble; %s\n", d.cfg.Orders, d.cfg.Seed, d.cfg.Trouble, where)
+	if resumed {
+		fmt.Fprintf(d.cfg.Err, "going on after %d orders of earlier runs\n", len(d.journal.all()))
+	}
+	if !d.cfg.Exit {
+		fmt.Fprintf(d.cfg.Err, "storefront: %s\n", d.url)
+	}
+}
+
+// show tells how far it is until the function that it returns is called, once or more.
+func (d *demo) show(w *watch) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	every := lineEvery
+	if d.cfg.Live {
+		every = drawEvery
+	}
+	go func() { // ended by stop, which waits for it
+		defer close(ended)
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		s := screen{d: d, begun: time.Now()}
+		for {
+			select {
+			case <-tick.C:
+				seen, _ := w.last()
+				s.draw(seen)
+			case <-end:
+				s.clear()
+				return
+			}
+		}
+	}()
+	var once sync.Once
+	return func() {
+		once.Do(func() { close(end) })
+		<-ended
+	}
+}
+
+// screen is where progress is told.
+type screen struct {
+	d     *demo
+	begun time.Time
+	last  string
+	lines int // drawn, to be drawn over
+}
+
+func (s *screen) draw(seen states) {
+	line := s.line(seen)
+	if !s.d.cfg.Live {
+		if line != s.last {
+			fmt.Fprintln(s.d.cfg.Err, line)
+		}
+		s.last = line
+		return
+	}
+	s.clear()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %.0f s\n\n", line, time.Since(s.begun).Seconds())
+	for _, name := range s.d.names {
+		fmt.Fprintf(&b, "  %-13s %s\n", name, stateLine(seen[name]))
+	}
+	text := b.String()
+	s.lines = strings.Count(text, "\n")
+	fmt.Fprint(s.d.cfg.Err, text)
+}
+
+// clear takes away what was drawn.
+func (s *screen) clear() {
+	if s.lines > 0 {
+		fmt.Fprintf(s.d.cfg.Err, "\x1b[%dA\x1b[J", s.lines)
+		s.lines = 0
+	}
+}
+
+func (s *screen) line(seen states) string {
+	orders, calls, notices := seen.open()
+	done, gone := seen.of("order", "completed"), seen.of("order", "cancelled")
+	return fmt.Sprintf("%d of %d orders placed, %d completed, %d cancelled; under way: %d orders, %d calls, %d notices",
+		done+gone+orders, s.d.cfg.Orders, done, gone, orders, calls, notices)
+}
+
+func stateLine(counts map[string]int64) string {
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", state, counts[state]))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// sum prints the verdict.
+func (d *demo) sum(r Report) error {
+	for _, f := range r.Findings {
+		fmt.Fprintln(d.cfg.Err, "does not hold:", f)
+	}
+	if d.cfg.JSON {
+		data, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode the report: %w", err)
+		}
+		_, err = fmt.Fprintf(d.cfg.Out, "%s\n", data)
+		return err
+	}
+	verdict := "everything holds"
+	if !r.OK {
+		verdict = fmt.Sprintf("%d things do not hold", len(r.Findings))
+	}
+	_, err := fmt.Fprintf(d.cfg.Out, `orders           %d placed = %d completed + %d cancelled, %d lost
+money            %s
+stock            %s
+trouble          %d bad records, %d dead letters, %d unknown types, %d events sent twice
+effects doubled  %d
+lag              %d
+first completed  %d ms after the start
+order            p50 %d ms, p99 %d ms, %.1f orders/s
+audit            %s
+`, r.Placed, r.Completed, r.Cancelled, r.Lost, balanced(r.MoneyBalanced), balanced(r.StockBalanced),
+		r.BadRecords, r.DeadLetters, r.UnknownTypes, r.DuplicatesSent, r.EffectsDoubled, r.Lag,
+		r.FirstCompletedMS, r.P50MS, r.P99MS, r.OrdersPerS, verdict)
+	return err
+}
+
+func balanced(ok bool) string {
+	if ok {
+		return "balanced"
+	}
+	return "NOT BALANCED"
+}
