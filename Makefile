@@ -1,9 +1,8 @@
 # leat: every way to build and test it. See CONTRIBUTING.md.
 
 # kgo stands still in a synctest bubble unless it is built for one.
-TAGS  := synctests
-TOOL  := go tool -modfile=internal/tools/go.mod
-GOALL := $(shell git ls-files -co --exclude-standard '*.go')
+TAGS := synctests
+TOOL := go tool -modfile=internal/tools/go.mod
 
 .PHONY: demo build check fmt test clean
 .NOTPARALLEL:
@@ -15,7 +14,7 @@ build: ## bin/leat
 	go build -trimpath -ldflags='-s -w' -o bin/leat ./cmd/leat
 
 check: ## all that needs no servers: style, house, layers 0-1 with the race detector
-	@bad=$$($(TOOL) gofumpt -l $(GOALL)) && test -z "$$bad" || { echo "not as gofumpt writes (make fmt):" $$bad; exit 1; }
+	@bad=$$($(TOOL) gofumpt -l .) && test -z "$$bad" || { echo "not as gofumpt writes (make fmt):" $$bad; exit 1; }
 	go vet -tags $(TAGS) ./...
 	$(TOOL) staticcheck -tags $(TAGS) ./...
 	go mod tidy -diff
@@ -23,7 +22,7 @@ check: ## all that needs no servers: style, house, layers 0-1 with the race dete
 	go test -race -tags $(TAGS) -short -timeout 5m ./...
 
 fmt: ## write as gofumpt does
-	$(TOOL) gofumpt -w $(GOALL)
+	$(TOOL) gofumpt -w .
 
 # The servers are built and not run by "go run", which would not hand on a signal
 # or the status.
