@@ -186,7 +186,7 @@ func (p *Producer) encode(ctx context.Context, m *leat.Message, event any) error
 	if err := p.encoder.Encode(m, event, leat.FromContext(ctx), newID(now), now); err != nil {
 		return err
 	}
-	telemetry.Inject(ctx, m)
+	telemetry.Created(ctx, m)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (tx *Tx) Publish(ctx context.Context, events ...any) error {
 		var m leat.Message
 		err := tx.box.encoder.Encode(&m, e, cause, leat.NewID(), now)
 		if err == nil {
-			telemetry.Inject(ctx, &m)
+			telemetry.Created(ctx, &m)
 			err = tx.box.check(&m)
 		}
 		if err != nil {

@@ -13,7 +13,7 @@
 //	handled := reg.For("payment").Counter("leat_consumer_events_total", "Events handled.", "outcome")
 //	handled.With("done").Inc()
 //
-//	telemetry.Inject(ctx, &m)                            // whoever writes a message
+//	telemetry.Created(ctx, &m)                           // whoever writes a message
 //	ctx, span := telemetry.StartProcess(ctx, group, env) // whoever handles one
 //	defer func() { span.End(err) }()
 //

@@ -26,21 +26,21 @@ func (s Span) End(err error) {
 	s.span.End()
 }
 
-// StartPublish starts the span of publishing m ("send <topic>") and gives m its context. With no
-// tracer in ctx it only does what Inject does.
-func StartPublish(ctx context.Context, m *leat.Message) Span {
+// Created records that m was made ("create <topic>") and gives it the context of that span, which the
+// spans of its consumers then descend from. With no tracer in ctx it only does what Inject does.
+func Created(ctx context.Context, m *leat.Message) {
 	t := tracerFrom(ctx)
-	if t == nil {
+	if t == nil || m.TraceParent != "" {
 		Inject(ctx, m)
-		return Span{}
+		return
 	}
 	_, span := t.tracer.Start(
-		parentOf(ctx), "send "+m.Topic,
+		parentOf(ctx), "create "+m.Topic,
 		trace.WithSpanKind(trace.SpanKindProducer),
 		trace.WithAttributes(
 			attribute.String("messaging.system", "kafka"),
-			attribute.String("messaging.operation.type", "send"),
-			attribute.String("messaging.operation.name", "send"),
+			attribute.String("messaging.operation.type", "create"),
+			attribute.String("messaging.operation.name", "create"),
 			attribute.String("messaging.destination.name", m.Topic),
 			attribute.String("messaging.message.id", m.ID),
 			attribute.String("messaging.message.conversation_id", m.CorrelationID),
@@ -49,10 +49,9 @@ func StartPublish(ctx context.Context, m *leat.Message) Span {
 			attribute.String("cloudevents.event_source", m.Source),
 		),
 	)
-	if sc := span.SpanContext(); m.TraceParent == "" && sc.IsValid() {
-		m.TraceParent, m.TraceState = formatParent(sc), sc.TraceState().String()
-	}
-	return Span{span}
+	span.End()
+	sc := span.SpanContext()
+	m.TraceParent, m.TraceState = formatParent(sc), sc.TraceState().String()
 }
 
 // StartProcess starts the span of handling one event ("process <topic>") as a child of the span

@@ -109,8 +109,7 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
 			first = leat.Message{ID: "e1", Topic: "shop.orders", Type: "created"}
-			span := telemetry.StartPublish(r.Context(), &first)
-			span.End(nil)
+			telemetry.Created(r.Context(), &first)
 			w.WriteHeader(http.StatusAccepted)
 		})
 		telemetry.Edge(edge, nil, mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/orders/7", nil))
@@ -118,7 +117,7 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 		ctx, span := telemetry.StartProcess(telemetry.NewContext(t.Context(), worker), "payment", e)
 		ctx = leat.NewContext(ctx, e)
 		second = leat.Message{ID: "e2", Topic: "shop.payments"}
-		telemetry.StartPublish(ctx, &second).End(nil)
+		telemetry.Created(ctx, &second)
 		span.End(errors.New("no luck"))
 		return first, second
 	}
@@ -130,7 +129,7 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 		for _, s := range exporter.GetSpans() {
 			spans[s.Name] = s
 		}
-		chain := []string{"POST /orders/{id}", "send shop.orders", "process shop.orders", "send shop.payments"}
+		chain := []string{"POST /orders/{id}", "create shop.orders", "process shop.orders", "create shop.payments"}
 		kinds := []trace.SpanKind{trace.SpanKindServer, trace.SpanKindProducer, trace.SpanKindConsumer, trace.SpanKindProducer}
 		for i, name := range chain {
 			s, ok := spans[name]
@@ -151,11 +150,11 @@ func TestOneRequestIsOneTrace(t *testing.T) {
 		if v, _ := attrs.Value("messaging.kafka.offset"); v.AsInt64() != 42 {
 			t.Errorf("attributes %v", attrs.Encoded(attribute.DefaultEncoder()))
 		}
-		last := spans["send shop.payments"].SpanContext
+		last := spans["create shop.payments"].SpanContext
 		if want := "00-" + last.TraceID().String() + "-" + last.SpanID().String() + "-01"; second.TraceParent != want {
 			t.Errorf("the message carries %s, want %s", second.TraceParent, want)
 		}
-		if v, _ := spans["send shop.orders"].Resource.Set().Value("service.name"); v.AsString() != "shop" {
+		if v, _ := spans["create shop.orders"].Resource.Set().Value("service.name"); v.AsString() != "shop" {
 			t.Errorf("service.name %q", v.AsString())
 		}
 	})
@@ -259,12 +258,12 @@ func TestSpansReachACollector(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := leat.Message{Topic: "shop.payments"}
-	telemetry.StartPublish(telemetry.NewContext(t.Context(), tracer), &m).End(nil)
+	telemetry.Created(telemetry.NewContext(t.Context(), tracer), &m)
 	if err := tr.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sent := <-got
-	for _, want := range []string{"/v1/traces blue ", "payment", "send shop.payments", "deployment.environment.name"} {
+	for _, want := range []string{"/v1/traces blue ", "payment", "create shop.payments", "deployment.environment.name"} {
 		if !strings.Contains(sent, want) {
 			t.Errorf("no %q in %q", want, sent)
 		}
