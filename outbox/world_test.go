@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -168,6 +170,22 @@ func (w *world) read(topic string) []seen {
 		all = append(all, s)
 	}
 	return all
+}
+
+// distinct is read without the repeats that the embedded broker may show after trouble; of others it
+// is read.
+func (w *world) distinct(topic string) []seen {
+	w.t.Helper()
+	all := w.read(topic)
+	if !strings.Contains(w.t.Name(), "embedded") {
+		return all
+	}
+	ids := map[string]bool{}
+	return slices.DeleteFunc(all, func(s seen) bool {
+		repeat := ids[s.id]
+		ids[s.id] = true
+		return repeat
+	})
 }
 
 type seen struct {

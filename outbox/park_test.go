@@ -1,0 +1,161 @@
+package outbox_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/outbox"
+)
+
+// One event is larger than its topic takes. It is parked with a letter in its place, and the others
+// go on, those of its key too. The limit is lowered while the relay runs, so that the broker's
+// refusal is the first it hears of it.
+func TestAnEventThatIsTooLargeIsParkedAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		r, _ := w.relay()
+		w.publish(moved{Key: "k", N: 1})
+		w.empty()
+		lower(t, w, "2000")
+		for n := 2; n <= 21; n++ {
+			pad := ""
+			if n == 12 {
+				pad = random(5000)
+			}
+			w.publish(moved{Key: "k", N: n, Pad: pad}, moved{Key: "other", N: n - 1})
+		}
+		w.empty()
+		s, err := r.Status(t.Context())
+		if err != nil || s.Parked != 1 {
+			t.Errorf("%d parked, %v", s.Parked, err)
+		}
+		all := w.distinct(w.topic.Name)
+		if len(all) != 40 {
+			t.Errorf("%d events left, want 40", len(all))
+		}
+		last := map[string]int{}
+		for _, s := range all {
+			if s.N <= last[s.Key] {
+				t.Errorf("%s: version %d comes after %d", s.Key, s.N, last[s.Key])
+			}
+			last[s.Key] = s.N
+		}
+		letters := w.b.ReadAll(t, leat.DeadLetters(w.topic.Name, w.name), kgo.ReadCommitted())
+		if len(letters) != 1 {
+			t.Fatalf("%d letters", len(letters))
+		}
+		id := w.data.Int(t, `select id from leat_outbox_parked`)
+		if l := letters[0]; header(l, outbox.HeaderReason) != outbox.ReasonUnsendable || header(l, outbox.HeaderRow) != fmt.Sprint(id) ||
+			header(l, "ce_type") != "test.thing.moved.v1" || string(l.Key) != "k" || len(l.Value) != 0 || header(l, outbox.HeaderError) == "" {
+			t.Errorf("the letter is %+v", l)
+		}
+	})
+}
+
+// lower sets what the topic takes, in bytes.
+func lower(t *testing.T, w *world, limit string) {
+	t.Helper()
+	resp, err := kadm.NewClient(w.b.Client(t)).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, w.topic.Name)
+	if err == nil {
+		_, err = resp.On(w.topic.Name, func(r *kadm.AlterConfigsResponse) error { return r.Err })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// random does not compress.
+func random(n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(leat.NewID())
+	}
+	return b.String()[:n]
+}
+
+// A topic is missing. Events of other topics go on, the trouble is told, and when the topic is made
+// its events leave in order.
+func TestEventsWaitForATopicThatIsMissing(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		w.publish(stray{N: 1})
+		r, _ := w.relay()
+		for n := range 20 {
+			w.publish(moved{Key: "k", N: n + 1}, stray{N: n + 2})
+		}
+		leattest.Eventually(t, "the others have left and the trouble is told", func() error {
+			s, err := w.box.Status(t.Context())
+			if err == nil && (s.Rows != 21 || !strings.Contains(s.Trouble, w.stray.Name)) {
+				err = fmt.Errorf("%d rows, trouble %q", s.Rows, s.Trouble)
+			}
+			return err
+		})
+		w.b.CreateTopic(t, w.stray.Name, 1, nil)
+		w.empty()
+		inOrder(t, w.distinct(w.topic.Name), 20)
+		all := w.distinct(w.stray.Name)
+		for i, s := range all {
+			if s.N != i+1 {
+				t.Errorf("event %d is at place %d", s.N, i+1)
+			}
+		}
+		if len(all) != 21 {
+			t.Errorf("%d events of the missing topic", len(all))
+		}
+		leattest.Eventually(t, "the trouble is over", func() error {
+			s, err := r.Status(t.Context())
+			if err == nil && s.Trouble != "" {
+				err = errors.New(s.Trouble)
+			}
+			return err
+		})
+	})
+}
+
+// The topic stays missing: its events are parked when patience ends.
+func TestEventsOfALostTopicAreParked(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		w.publish(stray{N: 1}, stray{N: 2})
+		w.relay(func(c *outbox.RelayConfig) { c.Patience = 100 * time.Millisecond })
+		w.empty()
+		if s, err := w.box.Status(t.Context()); err != nil || s.Parked != 2 {
+			t.Errorf("%d parked, %v", s.Parked, err)
+		}
+		if letters := w.b.ReadAll(t, leat.DeadLetters(w.stray.Name, w.name), kgo.ReadCommitted()); len(letters) != 2 {
+			t.Errorf("%d letters", len(letters))
+		}
+	})
+}
+
+func TestSkipParksARowByHand(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		w.publish(moved{Key: "k", N: 1}, moved{Key: "k", N: 99}, moved{Key: "k", N: 2})
+		id := w.data.Int(t, `select id from leat_outbox order by id limit 1 offset 1`)
+		r, err := outbox.NewRelay(outbox.RelayConfig{Box: w.box, Kafka: w.kafka()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Skip(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.box.Skip(t.Context(), 12345); !errors.Is(err, outbox.ErrNotThere) {
+			t.Errorf("skip of nothing: %v", err)
+		}
+		w.relay()
+		w.empty()
+		inOrder(t, w.read(w.topic.Name), 2)
+		if n := w.data.Int(t, `select count(*) from leat_outbox_parked where id = $1 and reason = 'skipped by hand'`, id); n != 1 {
+			t.Errorf("%d parked rows", n)
+		}
+	})
+}
