@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leatdev/leat/lag"
+)
+
+func (a *app) groupCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "group", Short: "Look at consumer groups and how far they are behind", Args: cobra.NoArgs}
+	cmd.AddCommand(a.groupListCommand(), a.groupDescribeCommand(), a.groupLagCommand())
+	return cmd
+}
+
+// groupView is a group in a list.
+type groupView struct {
+	Group      string `json:"group"`
+	State      string `json:"state"`
+	Members    int    `json:"members"`
+	Partitions int    `json:"partitions"`
+	Lag        int64  `json:"lag"`
+	Unknown    int    `json:"unknown,omitempty"` // partitions whose offsets could not be read
+}
+
+func viewGroup(g lag.Group) groupView {
+	v := groupView{Group: g.Name, State: g.State, Members: len(g.Members), Partitions: len(g.Partitions), Lag: g.Total()}
+	for _, p := range g.Partitions {
+		if p.Err != nil {
+			v.Unknown++
+		}
+	}
+	return v
+}
+
+func (v groupView) row() []string {
+	return []string{v.Group, v.State, strconv.Itoa(v.Members), strconv.Itoa(v.Partitions), strconv.FormatInt(v.Lag, 10)}
+}
+
+var groupHead = []string{"GROUP", "STATE", "MEMBERS", "PARTITIONS", "LAG"}
+
+func (a *app) groups(ctx context.Context, names ...string) ([]lag.Group, error) {
+	client, err := a.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	groups, err := lag.Read(ctx, client, names...)
+	if errors.Is(err, lag.ErrNoGroup) {
+		return nil, fmt.Errorf("%w; see: leat group list", err)
+	}
+	return groups, err
+}
+
+func (a *app) groupListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the groups with their state, members and lag",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			groups, err := a.groups(cmd.Context())
+			if err != nil {
+				return err
+			}
+			var views []groupView
+			for _, g := range groups {
+				views = append(views, viewGroup(g))
+			}
+			return show(a, views, groupHead, groupView.row)
+		},
+	}
+}
+
+// groupDetailView is a group in full.
+type groupDetailView struct {
+	groupView
+	MemberList    []memberView         `json:"member_list"`
+	PartitionList []groupPartitionView `json:"partition_list"`
+}
+
+type memberView struct {
+	ID       string `json:"id"`
+	ClientID string `json:"client_id"`
+	Host     string `json:"host"`
+}
+
+type groupPartitionView struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Committed *int64 `json:"committed"` // null: not yet
+	Start     int64  `json:"start"`
+	End       int64  `json:"end"`
+	Lag       int64  `json:"lag"`
+	Member    string `json:"member,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+func viewGroupDetail(g lag.Group) groupDetailView {
+	v := groupDetailView{groupView: viewGroup(g), MemberList: []memberView{}, PartitionList: []groupPartitionView{}}
+	for _, m := range g.Members {
+		v.MemberList = append(v.MemberList, memberView(m))
+	}
+	for _, p := range g.Partitions {
+		pv := groupPartitionView{Topic: p.Topic, Partition: p.Partition, Start: p.Start, End: p.End, Lag: p.Lag, Member: p.Member}
+		if p.Committed != lag.None {
+			pv.Committed = &p.Committed
+		}
+		if p.Err != nil {
+			pv.Error = p.Err.Error()
+		}
+		v.PartitionList = append(v.PartitionList, pv)
+	}
+	return v
+}
+
+func (a *app) groupDescribeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "describe GROUP",
+		Short:             "Show the members, offsets and lag of a group",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeGroups,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			groups, err := a.groups(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			v := viewGroupDetail(groups[0])
+			return showOne(a, v, v.write)
+		},
+	}
+}
+
+func (v groupDetailView) write(w io.Writer) error {
+	fmt.Fprintf(w, "group %s: %s, %d members, lag %d\n", plain(v.Group), v.State, v.Members, v.Lag)
+	if len(v.MemberList) > 0 {
+		var rows [][]string
+		for _, m := range v.MemberList {
+			rows = append(rows, []string{m.ID, m.ClientID, m.Host})
+		}
+		if err := writeTable(w, []string{"MEMBER", "CLIENT", "HOST"}, rows); err != nil {
+			return err
+		}
+	}
+	var rows [][]string
+	for _, p := range v.PartitionList {
+		committed := ""
+		if p.Committed != nil {
+			committed = fmt.Sprint(*p.Committed)
+		}
+		rows = append(rows, []string{p.Topic, fmt.Sprint(p.Partition), committed, fmt.Sprint(p.End), fmt.Sprint(p.Lag), p.Member, p.Error})
+	}
+	return writeTable(w, []string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER", "ERROR"}, rows)
+}
+
+func (a *app) groupLagCommand() *cobra.Command {
+	var limit int64
+	cmd := &cobra.Command{
+		Use:   "lag [GROUP...]",
+		Short: "Check that groups are not too far behind",
+		Long: `lag shows how many records lie between what each group has committed and the end of its topics. It leaves
+with 3 where a group is behind by more than --max.`,
+		ValidArgsFunction: a.completeGroups,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if limit < 0 {
+				return usagef("--max %d: want 0 or more", limit)
+			}
+			groups, err := a.groups(cmd.Context(), names...)
+			if err != nil {
+				return err
+			}
+			var views []groupView
+			var behind int
+			for _, g := range groups {
+				v := viewGroup(g)
+				views = append(views, v)
+				if v.Lag > limit || v.Unknown > 0 {
+					behind++
+				}
+			}
+			if err := show(a, views, groupHead, groupView.row); err != nil {
+				return err
+			}
+			if behind > 0 {
+				return foundf("%d of %d groups are behind by more than %d, or can't be told", behind, len(views), limit)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Int64Var(&limit, "max", 0, "records that a group may be behind")
+	return cmd
+}
+
+// completeGroups offers the groups of the cluster to the shell.
+func (a *app) completeGroups(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	client, err := a.connect(cmd.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer client.Close()
+	names, err := lag.List(cmd.Context(), client)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/leatdev/leat/outbox"
+)
+
+func (a *app) outboxCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "outbox", Short: "Look at outboxes: the events that wait in a database for Kafka", Args: cobra.NoArgs}
+	cmd.PersistentFlags().AddFlag(a.settingFlag("database-url", "database-url", "d"))
+	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand())
+	return cmd
+}
+
+// outboxView is the state of one service's outbox.
+type outboxView struct {
+	Service       string    `json:"service"`
+	Rows          int64     `json:"rows"`
+	Head          int64     `json:"head,omitempty"`
+	AgeSeconds    float64   `json:"age_seconds"`
+	Parked        int64     `json:"parked"`
+	WriterSeconds float64   `json:"oldest_writer_seconds"`
+	Trouble       string    `json:"trouble,omitempty"`
+	Since         time.Time `json:"since,omitzero"`
+	Outbox        string    `json:"outbox"`
+}
+
+func viewOutbox(name string, s outbox.Status) outboxView {
+	return outboxView{
+		Service: name, Rows: s.Rows, Head: s.Head, AgeSeconds: s.Age.Seconds(), Parked: s.Parked,
+		WriterSeconds: s.Writer.Seconds(), Trouble: s.Trouble, Since: s.Since, Outbox: s.Outbox,
+	}
+}
+
+func (v outboxView) row() []string {
+	head, age := "", ""
+	if v.Rows > 0 {
+		head, age = strconv.FormatInt(v.Head, 10), time.Duration(v.AgeSeconds*float64(time.Second)).Round(time.Millisecond).String()
+	}
+	return []string{v.Service, strconv.FormatInt(v.Rows, 10), head, age, strconv.FormatInt(v.Parked, 10), v.Trouble}
+}
+
+func (a *app) outboxStatusCommand() *cobra.Command {
+	var oldest time.Duration
+	cmd := &cobra.Command{
+		Use:   "status [SERVICE...]",
+		Short: "Show what waits in the outboxes, since when and why",
+		Long: `status looks into the databases of the named services, or of all services of this binary. It leaves with
+3 where the relay of one has told of trouble, where events are parked, or where one waits longer than
+--oldest.`,
+		Example:           "  leat outbox status payment --database-url postgres://localhost/shop",
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				names = a.serviceNames()
+			}
+			if len(names) == 0 {
+				return usagef("there are no services in this binary: name one")
+			}
+			host, err := a.load()
+			if err != nil {
+				return err
+			}
+			var views []outboxView
+			var bad []string
+			for _, name := range names {
+				s, err := a.outboxStatus(cmd.Context(), host.DatabaseURL, name)
+				if err != nil {
+					return errors.Join(err, show(a, views, outboxHead, outboxView.row))
+				}
+				views = append(views, viewOutbox(name, s))
+				if s.Trouble != "" || s.Parked > 0 || oldest > 0 && s.Age > oldest {
+					bad = append(bad, name)
+				}
+			}
+			if err := show(a, views, outboxHead, outboxView.row); err != nil {
+				return err
+			}
+			if len(bad) > 0 {
+				return foundf("look after the outbox of %s", strings.Join(bad, ", "))
+			}
+			return nil
+		},
+	}
+	cmd.Flags().DurationVar(&oldest, "oldest", 0, "how long an event may wait; 0: any time")
+	return cmd
+}
+
+var outboxHead = []string{"SERVICE", "ROWS", "HEAD", "AGE", "PARKED", "TROUBLE"}
+
+func (a *app) outboxStatus(ctx context.Context, url, name string) (outbox.Status, error) {
+	var s outbox.Status
+	err := a.withBox(ctx, url, name, func(ctx context.Context, box *outbox.Box) (err error) {
+		s, err = box.Status(ctx)
+		return err
+	})
+	return s, err
+}
+
+func (a *app) withBox(ctx context.Context, url, name string, do func(context.Context, *outbox.Box) error) error {
+	db, err := a.openService(ctx, url, name)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	box, err := outbox.New(outbox.Config{DB: db, Source: name, Logger: a.logger()})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	if err := do(ctx, box); err != nil {
+		return fmt.Errorf("outbox of %s: %w", name, err)
+	}
+	return nil
+}
+
+func (a *app) outboxSkipCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "skip SERVICE ID...",
+		Short: "Take events that can't leave out of the way, by the ids that status shows",
+		Long: `skip parks events of an outbox in place of sending them: the service's relay moves them to its parked rows,
+with a letter in their place, at its next pass. Either an event is sent or it is parked, never both.`,
+		Example:           "  leat outbox skip payment 4711 --database-url postgres://localhost/shop",
+		Args:              cobra.MinimumNArgs(2),
+		ValidArgsFunction: a.completeServices,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var ids []int64
+			for _, text := range args[1:] {
+				id, err := strconv.ParseInt(text, 10, 64)
+				if err != nil || id <= 0 {
+					return usagef("%q is no id of an event in an outbox", text)
+				}
+				ids = append(ids, id)
+			}
+			host, err := a.load()
+			if err != nil {
+				return err
+			}
+			slices.Sort(ids)
+			return a.withBox(cmd.Context(), host.DatabaseURL, args[0], func(ctx context.Context, box *outbox.Box) error {
+				for _, id := range slices.Compact(ids) {
+					if err := box.Skip(ctx, id); err != nil {
+						return fmt.Errorf("skip %d: %w; see: leat outbox status %s", id, err, args[0])
+					}
+					a.say("event %d will be parked at the relay's next pass", id)
+				}
+				return nil
+			})
+		},
+	}
+}
