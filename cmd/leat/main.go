@@ -23,8 +23,19 @@
 // test/e2e runs the binary.
 package main
 
-import "github.com/leatdev/leat/internal/cli"
+import (
+	"fmt"
+	"os"
+
+	"github.com/leatdev/leat/internal/cli"
+	"github.com/leatdev/leat/shop"
+)
 
 func main() {
-	cli.Main(cli.Config{})
+	cfg, err := shop.ConfigFromEnv(os.Getenv)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "leat: %v\n", err)
+		os.Exit(2)
+	}
+	cli.Main(cli.Config{Services: shop.Services(cfg)})
 }
