@@ -151,6 +151,10 @@ func NewContext(ctx context.Context, e *Envelope) context.Context {
 	return context.WithValue(ctx, envelopeKey{}, e)
 }
 
+// IsEnvelopeKey says whether key is the one under which a context holds the envelope of the event
+// that is being handled: for an implementation of [context.Context] that carries it itself.
+func IsEnvelopeKey(key any) bool { return key == envelopeKey{} }
+
 // FromContext is the envelope of the event that is being handled, or nil.
 func FromContext(ctx context.Context) *Envelope {
 	e, _ := ctx.Value(envelopeKey{}).(*Envelope)

@@ -26,6 +26,7 @@ type Consumer struct {
 	routes  map[string]*route // by topic
 
 	committing chan struct{} // holds one value: the right to commit
+	clock      clock
 	wake       chan struct{} // the keeper looks at the delays again
 	room       chan struct{} // a partition has room again
 	lookup     chan struct{} // the watcher looks for topics again
@@ -133,6 +134,7 @@ func (c *Consumer) begin(ctx context.Context) error {
 	}
 	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
 	c.client, c.letters, c.state = client, letters, running
+	c.clock.set(time.Now())
 	return nil
 }
 

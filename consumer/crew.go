@@ -21,9 +21,9 @@ type crew struct {
 
 // worker runs attempts, one after the other.
 type worker struct {
-	item  *item     // in its hands; guarded by Consumer.mu
-	since time.Time // when it took it
-	told  bool      // that it hangs
+	item  *item // in its hands; guarded by Consumer.mu
+	since int64 // when it took it, by the clock
+	told  bool  // that it hangs
 }
 
 func (w *crew) init(mu *sync.Mutex) {
@@ -68,7 +68,6 @@ func (c *Consumer) work(w *worker) {
 	}()
 	c.mu.Lock()
 	c.crew.waking = false
-	now := time.Now()
 	for {
 		it := c.sched.Next()
 		if it == nil {
@@ -79,17 +78,15 @@ func (c *Consumer) work(w *worker) {
 			c.crew.cond.Wait()
 			c.crew.idle--
 			c.crew.waking = false
-			now = time.Now()
 			continue
 		}
 		c.crew.call(c)
-		w.item, w.since = it, now
+		w.item, w.since = it, c.clock.read()
 		c.mu.Unlock()
-		now = c.step(it, now)
-		c.mu.Lock()
+		c.step(it, w.since)
 		if w.told {
 			w.told = false
-			c.log.Info("a hung handler came back", "duration", now.Sub(w.since))
+			c.log.Info("a hung handler came back", "duration", c.clock.since(w.since, time.Now()))
 		}
 		w.item = nil
 	}
@@ -106,8 +103,7 @@ func (c *Consumer) escaped(w *worker) {
 	w.item = nil
 	delete(c.crew.all, w)
 	c.mu.Unlock()
-	c.settle(it, err, time.Now())
-	c.mu.Lock()
+	c.settle(it, err)
 	defer c.mu.Unlock()
 	c.crew.call(c)
 }

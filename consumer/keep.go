@@ -5,15 +5,12 @@ import (
 	"time"
 )
 
-// watchEvery is how often the keeper looks for attempts that hang.
-const watchEvery = time.Second
-
-// keep wakes delayed lanes when they are due, and looks for attempts that ignore the end of their
+// keep wakes delayed lanes when they are due, keeps the clock going, and looks for attempts that ignore the end of their
 // context. Run waits for it.
 func (c *Consumer) keep(ctx context.Context) {
-	watch := time.NewTicker(watchEvery)
+	watch := time.NewTicker(tick)
 	defer watch.Stop()
-	timer := time.NewTimer(watchEvery)
+	timer := time.NewTimer(tick)
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
@@ -29,7 +26,9 @@ func (c *Consumer) keep(ctx context.Context) {
 		case <-timer.C:
 		case <-c.wake:
 		case <-watch.C:
-			c.watch(time.Now())
+			now := time.Now()
+			c.clock.set(now)
+			c.watch(now)
 		case <-ctx.Done():
 			return
 		}
@@ -47,12 +46,12 @@ func (c *Consumer) watch(now time.Time) {
 		w.told = true
 		at := w.item.Value.part.at
 		c.log.Error("a handler ignores the end of its context: its lane and its worker are stuck until it returns",
-			"topic", at.topic, "partition", at.partition, "event_type", w.item.Value.handler.Kind.Type, "duration", now.Sub(w.since))
+			"topic", at.topic, "partition", at.partition, "event_type", w.item.Value.handler.Kind.Type, "duration", c.clock.since(w.since, now))
 	}
 }
 
 // hung says whether a worker's attempt is long past its time. mu is held.
 func (c *Consumer) hung(w *worker, now time.Time) bool {
 	h := w.item.Value.handler
-	return h != nil && h.timeout > 0 && now.Sub(w.since) > h.timeout+c.cfg.HungAfter
+	return h != nil && h.timeout > 0 && c.clock.since(w.since, now) > h.timeout+c.cfg.HungAfter
 }

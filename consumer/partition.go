@@ -114,15 +114,19 @@ func (c *Consumer) finish(it *item) {
 	p.tracker.Done(it.Value.seq)
 	p.handled++
 	c.sched.Done(it)
-	it.Value = work{part: p} // its batch may live longer
+	forget(it)
 	c.settled(p)
 }
+
+// forget drops the record of an item that has ended: the items of a batch lie in one piece, which
+// lives as long as the slowest of them.
+func forget(it *item) { it.Value.rec, it.Value.wire, it.Value.past = nil, nil, nil }
 
 // release lets go of an item whose record is for somebody else to deal with. mu is held.
 func (c *Consumer) release(it *item) {
 	p := it.Value.part
 	c.sched.Release(it)
-	it.Value = work{part: p}
+	forget(it)
 	c.noteDrained(p)
 }
 

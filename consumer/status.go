@@ -111,7 +111,7 @@ func (c *Consumer) Ready() error {
 	for w := range c.crew.all {
 		if w.item != nil && c.hung(w, now) {
 			h := w.item.Value.handler
-			errs = append(errs, fmt.Errorf("handler of %s on %s ignores the end of its context since %v: restart the process if it does not come back", h.Kind.Type, h.Topic.Name, now.Sub(w.since.Add(h.timeout)).Round(time.Second)))
+			errs = append(errs, fmt.Errorf("handler of %s on %s ignores the end of its context since %v: restart the process if it does not come back", h.Kind.Type, h.Topic.Name, (c.clock.since(w.since, now)-h.timeout).Round(time.Second)))
 		}
 	}
 	if len(errs) == 0 {

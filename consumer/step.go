@@ -10,27 +10,32 @@ import (
 	"github.com/leatdev/leat/internal/telemetry"
 )
 
-// step makes the next attempt on an item that is out, and settles what becomes of it. It returns the
-// time at which the attempt ended.
-func (c *Consumer) step(it *item, began time.Time) time.Time {
+// step makes the next attempt on an item that is out, begun at the given time of the clock, and
+// settles what becomes of it. It returns with mu held.
+func (c *Consumer) step(it *item, began int64) {
 	w := &it.Value
 	if w.past != nil && w.past.stage == burying {
 		c.mu.Lock()
 		c.sched.Wait(it)
 		c.mu.Unlock()
 		c.bury(it)
-		return time.Now()
+		c.mu.Lock()
+		return
 	}
-	err := c.attempt(w, began)
-	ended := time.Now()
-	w.handler.meters.seconds.Observe(ended.Sub(began).Seconds())
-	c.settle(it, err, ended)
-	return ended
+	seconds := w.handler.meters.seconds
+	if seconds == nil {
+		c.settle(it, c.try(w, began))
+		return
+	}
+	start := time.Now()
+	err := c.try(w, began)
+	seconds.Since(start)
+	c.settle(it, err)
 }
 
-// attempt calls the handler, or OnExhausted, once.
-func (c *Consumer) attempt(w *work, began time.Time) (err error) {
-	h, p := w.handler, w.part
+// try calls the handler, or OnExhausted, once.
+func (c *Consumer) try(w *work, began int64) (err error) {
+	h := w.handler
 	number, fn := 1, h.Handle
 	if past := w.past; past != nil {
 		number += past.attempts
@@ -38,66 +43,64 @@ func (c *Consumer) attempt(w *work, began time.Time) (err error) {
 			number, fn = past.attempts, func(ctx context.Context, e *leat.Envelope) error { return h.Exhausted(ctx, e, past.cause) }
 		}
 	}
-	e := leat.NewEnvelope(w.wire, &h.Kind, c.cfg.Codec, number)
-	ctx, span := telemetry.StartProcess(leat.NewContext(p.ctx, e), c.cfg.Group, e)
-	if h.timeout > 0 {
-		timed := &attemptContext{Context: ctx, deadline: began.Add(h.timeout)}
-		defer timed.end()
-		ctx = timed
+	a := &attempt{
+		Context: w.part.ctx, envelope: *leat.NewEnvelope(w.wire, &h.Kind, c.cfg.Codec, number),
+		timeout: h.timeout, clock: &c.clock, began: began,
 	}
-	err = guarded(ctx, e, fn)
-	if err != nil && errors.Is(context.Cause(ctx), ErrTimeout) {
+	defer a.end()
+	ctx, span := telemetry.StartProcess(a, c.cfg.Group, &a.envelope)
+	if err = guarded(ctx, &a.envelope, fn); err != nil && errors.Is(context.Cause(a), ErrTimeout) {
 		err = fmt.Errorf("%w of %v: %w", ErrTimeout, h.timeout, err)
 	}
 	span.End(err)
 	return err
 }
 
-// settle does what the outcome of an attempt asks for.
-func (c *Consumer) settle(it *item, err error, now time.Time) {
+// settle does what the outcome of an attempt asks for. It returns with mu held.
+func (c *Consumer) settle(it *item, err error) {
 	w := &it.Value
 	h, p := w.handler, w.part
 	var past history
 	if w.past != nil {
 		past = *w.past
 	}
-	v := judge(err, past, h.Retry, c.random())
+	var v verdict // done
+	if err != nil {
+		v = judge(err, past, h.Retry, c.random())
+	}
 	if v.act == done {
 		c.cfg.Hook("consumer.handled")
 		h.meters.finished(v, past.stage, c, p)
 		c.mu.Lock()
 		c.thaw(p, past.away)
 		c.finish(it)
-		c.mu.Unlock()
 		return
 	}
 	if p.ctx.Err() != nil { // cut off: whatever the handler made of that is not the event's fault
 		c.mu.Lock()
 		c.release(it)
-		c.mu.Unlock()
 		return
 	}
 	if w.past == nil {
 		w.past = new(history)
 	}
+	now := time.Now()
 	w.past.note(err, v, now)
 	h.meters.failed(v)
-	switch v.act {
-	case again, pause:
-		c.logRetry(w, v, err)
-		c.postpone(it, now.Add(v.delay), v.act == pause, past.away)
-	case giveUp:
+	if v.act == giveUp {
 		w.past.advance(v.reason, h.Exhausted != nil)
 		c.giveUp(it, past.away, now)
+		return
 	}
+	c.logRetry(w, v, err)
+	c.postpone(it, now.Add(v.delay), v.act == pause, past.away)
 }
 
 // postpone puts an item back into its lane for a later attempt. An unavailable infrastructure freezes
-// the partition until an attempt on such an event finds it back.
+// the partition until an attempt on such an event finds it back. It returns with mu held.
 func (c *Consumer) postpone(it *item, due time.Time, away bool, wasAway int) {
 	p := it.Value.part
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if p.lanes.Closed() {
 		c.release(it)
 		return
@@ -111,7 +114,7 @@ func (c *Consumer) postpone(it *item, due time.Time, away bool, wasAway int) {
 	signal(c.wake)
 }
 
-// giveUp goes on with OnExhausted at once, or with the dead letter.
+// giveUp goes on with OnExhausted at once, or with the dead letter. It returns with mu held.
 func (c *Consumer) giveUp(it *item, wasAway int, now time.Time) {
 	p := it.Value.part
 	c.mu.Lock()
@@ -120,9 +123,9 @@ func (c *Consumer) giveUp(it *item, wasAway int, now time.Time) {
 		c.sched.Wait(it)
 		c.mu.Unlock()
 		c.bury(it)
+		c.mu.Lock()
 		return
 	}
-	defer c.mu.Unlock()
 	if p.lanes.Closed() {
 		c.release(it)
 		return

@@ -11,7 +11,7 @@
 // # Use
 //
 //	seq, fresh := tracker.Add(offset, epoch)
-//	scheduler.Add(item, class, part, lane.Key(hash))
+//	scheduler.Add(item, class, part, lane.KeyOf(hash), size)
 //	for it := scheduler.Next(); it != nil; it = scheduler.Next() {
 //		...
 //		scheduler.Done(it)

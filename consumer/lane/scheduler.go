@@ -24,6 +24,7 @@ type Item[T any] struct {
 	part  *Part[T]
 	next  *Item[T] // behind it in its lane
 	link  *Item[T] // behind it in a fifo
+	chain *Item[T] // behind it in its bucket, while it is the last of its lane
 	hash  uint64
 	due   int64 // while delayed
 	size  int
@@ -44,8 +45,8 @@ const (
 
 // Part is the items of one partition: its lanes, and whether they may start.
 type Part[T any] struct {
-	tails  map[uint64]*Item[T] // last item of each lane that has any
-	held   fifo[T]             // ready, but the part is frozen
+	tails  tails[T] // last item of each lane that has any
+	held   fifo[T]  // ready, but the part is frozen
 	frozen bool
 	closed bool
 	items  int
@@ -77,7 +78,7 @@ func NewScheduler[T any](limit int, limits ...int) *Scheduler[T] {
 }
 
 // NewPart is a part without items.
-func (s *Scheduler[T]) NewPart() *Part[T] { return &Part[T]{tails: map[uint64]*Item[T]{}} }
+func (s *Scheduler[T]) NewPart() *Part[T] { return new(Part[T]) }
 
 // Add puts an item behind the others of its key. size is what it counts for in Bytes.
 func (s *Scheduler[T]) Add(p *Part[T], it *Item[T], class int, key Key, size int) {
@@ -88,9 +89,7 @@ func (s *Scheduler[T]) Add(p *Part[T], it *Item[T], class int, key Key, size int
 	p.items++
 	p.bytes += size
 	if it.keyed {
-		tail := p.tails[it.hash]
-		p.tails[it.hash] = it
-		if tail != nil {
+		if tail := p.tails.put(it); tail != nil {
 			tail.next = it
 			return
 		}
@@ -170,7 +169,7 @@ func (s *Scheduler[T]) Done(it *Item[T]) {
 		s.classes[n.class].ready.push(n)
 		return
 	}
-	delete(p.tails, it.hash)
+	p.tails.remove(it)
 }
 
 // Wait takes an item that is out off its worker. Its lane stays shut, and the item in hand, until
@@ -238,7 +237,7 @@ func (s *Scheduler[T]) Thaw(p *Part[T]) {
 // hand ends as before.
 func (s *Scheduler[T]) Close(p *Part[T]) {
 	p.closed = true
-	p.tails = nil
+	p.tails = tails[T]{}
 	p.held = fifo[T]{}
 	s.delayed.drop(p)
 }
