@@ -4,7 +4,7 @@
 TAGS := synctests
 TOOL := go tool -modfile=internal/tools/go.mod
 
-.PHONY: demo build check fmt test clean
+.PHONY: demo build check fmt test mutants clean
 .NOTPARALLEL:
 
 demo: build ## run the shop with trouble on the embedded stack
@@ -29,6 +29,10 @@ fmt: ## write as gofumpt does
 test: check ## check, then everything against real Kafka and PostgreSQL
 	go build -o bin/servers ./test/servers
 	bin/servers -- go test -tags $(TAGS) -timeout 15m ./...
+
+mutants: ## break the product rule by rule: each guard must turn red; ONLY=word picks some
+	go build -o bin/servers ./test/servers
+	bin/servers -- go run ./test/mutants $(ONLY)
 
 clean: ## remove what was built; the cache of fetched servers stays
 	rm -rf bin
