@@ -102,6 +102,9 @@ func (k *Kafka) prepare() error {
 		}
 	} else {
 		k.keep = true
+		if k.cfg.Dir, err = filepath.Abs(k.cfg.Dir); err != nil { // each node works in its own directory
+			return fmt.Errorf("find the data directory: %w", err)
+		}
 	}
 	count := max(k.cfg.Nodes, 1)
 	listeners := []string{plaintext, controller}

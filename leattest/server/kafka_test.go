@@ -22,7 +22,8 @@ import (
 	"github.com/leatdev/leat/leattest/server"
 )
 
-// layer2 keeps tests that start servers out of the quick run.
+// layer2 keeps tests that start servers out of the quick run. They run one after
+// another: each starts up to three JVMs.
 func layer2(t *testing.T, kind string) {
 	t.Helper()
 	if testing.Short() {
@@ -99,8 +100,36 @@ func TestKafkaQuorumSurvivesItsLeader(t *testing.T) {
 	if err := errors.Join(k.Cont(leader), k.WaitISR(t.Context())); err != nil {
 		t.Fatal(err)
 	}
+	for id := range 3 { // a power cut
+		if err := k.Kill(id + 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(k.Restart(t.Context(), 1, 2, 3), k.WaitISR(t.Context())); err != nil {
+		t.Fatal(err)
+	}
 	if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 2 {
 		t.Errorf("%d records, want 2", len(got))
+	}
+}
+
+// A directory of the caller's own outlives Close: the next start, on other ports,
+// is the same cluster with the same records.
+func TestKafkaGoesOnInItsDirectory(t *testing.T) {
+	layer2(t, "kafka")
+	cfg := server.KafkaConfig{Dir: t.TempDir()}
+	first, b := startKafka(t, cfg)
+	topic := b.CreateTopic(t, "orders", 1, nil)
+	b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("kept")})
+	if err := first.Kill(1); err != nil {
+		t.Fatal(err)
+	}
+	second, b := startKafka(t, cfg) // the same ports are not promised
+	if first.ClusterID() != second.ClusterID() {
+		t.Errorf("cluster %s became %s", first.ClusterID(), second.ClusterID())
+	}
+	if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 1 || string(got[0].Value) != "kept" {
+		t.Errorf("read %v, want the one record", got)
 	}
 }
 

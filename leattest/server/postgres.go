@@ -68,7 +68,7 @@ func (p *Postgres) prepare(ctx context.Context) error {
 	var err error
 	if p.cfg.Dir == "" {
 		p.cfg.Dir, err = os.MkdirTemp("", "leat-postgres-")
-	} else {
+	} else if p.cfg.Dir, err = filepath.Abs(p.cfg.Dir); err == nil {
 		err = os.MkdirAll(p.cfg.Dir, 0o755)
 	}
 	if err != nil {

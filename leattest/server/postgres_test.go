@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -47,6 +48,27 @@ func TestPostgresSurvivesKills(t *testing.T) {
 	}
 	if got := db.Int(t, "select count(*) from pg_replication_slots where slot_name = 'kept' and plugin = 'pgoutput'"); got != 1 {
 		t.Errorf("%d slots after the kills, want 1", got)
+	}
+}
+
+// A directory of the caller's own outlives Close.
+func TestPostgresGoesOnInItsDirectory(t *testing.T) {
+	layer2(t, "postgres")
+	// t.TempDir lies below a directory that only its owner may enter.
+	dir, err := os.MkdirTemp("", "leat-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, statement := range []string{"create table kept (n int)", "insert into kept values (1)", "drop table kept"} {
+		p, err := server.StartPostgres(t.Context(), server.PostgresConfig{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&sql.Database{URL: p.URL("")}).Exec(t, statement)
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
