@@ -165,8 +165,11 @@ func (r *run) persist(ctx context.Context, what string, do func(context.Context)
 	again := leat.Retry{Base: 250 * time.Millisecond, Max: 4 * time.Second}
 	for attempt := 1; ; attempt++ {
 		err := do(ctx)
-		if err == nil || leat.IsPermanent(err) {
-			return err
+		if err == nil {
+			return nil
+		}
+		if leat.IsPermanent(err) {
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		if ctx.Err() == nil {
 			r.h.setState(starting, fmt.Sprintf("%s: %v", what, err))

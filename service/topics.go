@@ -89,24 +89,23 @@ func (r *run) ensure(ctx context.Context, topics []leat.Topic) error {
 
 // await waits until the topics exist: those of other processes come with their owners.
 func (r *run) await(ctx context.Context, topics []string) error {
-	for told := false; ; told = true {
+	missing := topics
+	for told := false; ctx.Err() == nil; told = true {
 		infos, err := r.kafka.TopicStates(ctx, topics...)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
-		missing := slices.DeleteFunc(slices.Clone(topics), func(name string) bool { _, exists := infos[name]; return exists })
-		if len(missing) == 0 {
+		missing = slices.DeleteFunc(slices.Clone(topics), func(name string) bool { _, exists := infos[name]; return exists })
+		if err == nil && len(missing) == 0 {
 			return nil
 		}
-		what := "topics " + strings.Join(missing, ", ")
-		r.h.setState(starting, what)
+		r.h.setState(starting, "topics "+strings.Join(missing, ", "))
 		if !told {
 			r.h.log.InfoContext(ctx, "waiting for topics that other services make", "topics", missing)
 		}
-		if pause(ctx, 200*time.Millisecond); ctx.Err() != nil {
-			return fmt.Errorf("wait for %s: %w; each is made by the service that owns it: start that one, with the same --prefix", what, context.Cause(ctx))
-		}
+		pause(ctx, 200*time.Millisecond)
 	}
+	return fmt.Errorf("wait for topics %s: %w; each is made by the service that owns it: start that one, with the same --prefix", strings.Join(missing, ", "), context.Cause(ctx))
 }
 
 // warn tells of settings of the cluster that can lose events.

@@ -23,10 +23,11 @@ type Process struct {
 	id       int
 	stack    *Stack
 	services []service.Config
-	cancel   context.CancelCauseFunc
-	life     context.Context // ends with Stop and Crash
-	ended    chan struct{}   // closed when Host.Run has returned
-	err      error           // of Host.Run
+	cancel   context.CancelCauseFunc // SIGTERM
+	kill     context.CancelCauseFunc // kill -9
+	life     context.Context         // ends with Crash
+	ended    chan struct{}           // closed when Host.Run has returned
+	err      error                   // of Host.Run
 
 	mu    sync.Mutex
 	dead  bool // crashed
@@ -60,10 +61,12 @@ func (p *Process) run() {
 		t.Fatalf("process %v: %v", p, err)
 	}
 	p.Host = host
-	p.life, p.cancel = context.WithCancelCause(context.Background())
+	p.life, p.kill = context.WithCancelCause(context.Background())
+	run, cancel := context.WithCancelCause(p.life)
+	p.cancel = cancel
 	go func() { // ends with the host
 		defer close(p.ended)
-		p.err = host.Run(p.life)
+		p.err = host.Run(run)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.gone {
@@ -116,7 +119,7 @@ func (p *Process) crash() {
 	for _, c := range cut {
 		_ = c.Close()
 	}
-	p.cancel(service.ErrCut)
+	p.kill(service.ErrCut)
 }
 
 // leave marks the process as gone and says whether it was not before.

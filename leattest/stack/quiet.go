@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/leattest"
@@ -107,15 +108,15 @@ func (s *Stack) outboxes() error {
 	return nil
 }
 
-// DeadLetters counts the records in the dead letters of a topic and a service.
-func (s *Stack) DeadLetters(topic, name string) int64 {
+// Records are the events of a topic that a read_committed reader from the start sees, by partition
+// and offset.
+func (s *Stack) Records(topic string) []*kgo.Record {
 	s.t.Helper()
-	letters := leat.DeadLetters(s.Topic(topic), s.cfg.Prefix+name)
-	ends, err := kadm.NewClient(s.broker.Client(s.t)).ListEndOffsets(s.t.Context(), letters)
-	if err != nil {
-		s.t.Fatalf("list the dead letters %s: %v", letters, err)
-	}
-	var n int64
-	ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
-	return n
+	return s.broker.ReadAll(s.t, s.Topic(topic), kgo.ReadCommitted())
+}
+
+// DeadLetters are the dead letters of a service from a topic.
+func (s *Stack) DeadLetters(topic, name string) []*kgo.Record {
+	s.t.Helper()
+	return s.broker.ReadAll(s.t, leat.DeadLetters(s.Topic(topic), s.cfg.Prefix+name), kgo.ReadCommitted())
 }

@@ -58,6 +58,10 @@ type Stack struct {
 	processes []*Process // all that were ever started
 }
 
+// afterlife is how long what crashed processes left behind may take to end: handlers run into their
+// timeouts, clients give up.
+const afterlife = 2 * time.Minute
+
 // Run runs body in a bubble with a cluster of its own. Processes that still run at the end are
 // drained.
 func Run(t *testing.T, cfg Config, body func(t *testing.T, s *Stack)) {
@@ -90,6 +94,8 @@ func Run(t *testing.T, cfg Config, body func(t *testing.T, s *Stack)) {
 				p.Stop()
 			}
 		}
+		// The bubble's time stops with this function: what crashed processes left behind ends before.
+		time.Sleep(afterlife)
 	})
 }
 

@@ -118,7 +118,7 @@ func TestEventsGoRoundOverTwoProcesses(t *testing.T) {
 				s.Do("POST", "/orders/bad", "")
 				s.Quiet()
 				check(t, s, 20)
-				if n := s.DeadLetters("test.orders", "payment"); n != 1 {
+				if n := len(s.DeadLetters("test.orders", "payment")); n != 1 {
 					t.Errorf("%d dead letters, want 1", n)
 				}
 			})
@@ -165,6 +165,9 @@ func TestCrashAtEachCommitPoint(t *testing.T) {
 					}
 					s.Quiet()
 					check(t, s, n)
+					if got := len(s.Records("test.payments")); got < n || got > n && !embedded {
+						t.Errorf("a reader sees %d payments for %d orders", got, n)
+					}
 					mu.Lock()
 					defer mu.Unlock()
 					if point == "relay.committing" && embedded { // no transactions there
