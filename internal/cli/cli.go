@@ -98,7 +98,7 @@ func newApp(cfg Config) *app {
 
 // root is the tree of commands.
 func (a *app) root() *cobra.Command {
-	root := &cobra.Command{
+	root := family(&cobra.Command{
 		Use:   "leat",
 		Short: "Event-driven services on Apache Kafka: run them, watch them, mend them",
 		Long: `leat runs event-driven services on Apache Kafka, and looks after them.
@@ -108,8 +108,7 @@ Start with "leat demo", or with "leat dev" and a service of your own.
 Exit status: 0 done, 1 failed, 2 wrong command line or setting, 3 a check found something.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-	}
+	})
 	root.SetIn(a.cfg.Stdin)
 	root.SetOut(a.cfg.Stdout)
 	root.SetErr(a.cfg.Stderr)
@@ -131,6 +130,24 @@ Exit status: 0 done, 1 failed, 2 wrong command line or setting, 3 a check found 
 		root.AddCommand(a.demoCommand())
 	}
 	return root
+}
+
+// family makes a command that only holds others: alone it shows its help, and a name that it does not
+// have is wrong usage.
+func family(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		near := ""
+		if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
+			near = "; did you mean " + strings.Join(names, " or ") + "?"
+		}
+		return usagef("%s has no command %q%s", cmd.CommandPath(), args[0], near)
+	}
+	return cmd
 }
 
 // settingFlag shows one of the settings as a flag of the command line.

@@ -21,11 +21,7 @@ import (
 const letterSuffix = ".dlq"
 
 func (a *app) dlqCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "dlq",
-		Short: "Look at dead letters: the records that a group could not handle",
-		Args:  cobra.NoArgs,
-	}
+	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters: the records that a group could not handle"})
 	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand())
 	return cmd
 }

@@ -74,9 +74,9 @@ func (a *app) doctor(cmd *cobra.Command, s topicSource, names []string) error {
 	} else {
 		defer client.Close()
 		found = append(found, finding{"cluster", verdictOK, fmt.Sprintf("reached, cluster id %s", client.ClusterID()), ""})
-		found = append(found, a.clusterClock(ctx, client))
-		found = append(found, a.dangers(ctx, client, manifests)...)
-		found = append(found, a.topicFindings(ctx, client, manifests)...)
+		found = append(found, clusterClock(ctx, client))
+		found = append(found, dangerFindings(ctx, client, manifests)...)
+		found = append(found, topicFindings(ctx, client, manifests)...)
 		found = append(found, groupFindings(ctx, client)...)
 	}
 	named := cmd.Flags().Changed("database-url") || a.getenv("LEAT_DATABASE_URL") != ""
@@ -111,7 +111,7 @@ func failure(check string, err error) finding {
 	return f
 }
 
-func (a *app) clusterClock(ctx context.Context, client *kafka.Client) finding {
+func clusterClock(ctx context.Context, client *kafka.Client) finding {
 	skew, margin, err := client.ClockSkew(ctx)
 	if err != nil {
 		return finding{"cluster clock", verdictSkip, err.Error(), ""}
@@ -128,8 +128,8 @@ func clockFinding(check string, skew, margin time.Duration) finding {
 	return finding{check, verdictOK, detail, ""}
 }
 
-func (a *app) dangers(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
-	topics, err := a.declared(ctx, client, manifests)
+func dangerFindings(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
+	topics, _, err := declared(ctx, client, manifests)
 	if err != nil {
 		return []finding{failure("dangers", err)}
 	}
@@ -154,24 +154,25 @@ func (a *app) dangers(ctx context.Context, client *kafka.Client, manifests []ser
 	return found
 }
 
-func (a *app) topicFindings(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
+func topicFindings(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
 	if len(manifests) == 0 {
 		return []finding{{"topics", verdictSkip, "no service and no manifest was named", ""}}
 	}
-	plan, err := a.plan(ctx, client, topicSource{}, manifests)
+	plan, waiting, err := topicSource{}.plan(ctx, client, manifests)
 	if err != nil {
 		return []finding{failure("topics", err)}
 	}
-	changes := viewPlan(plan)
+	changes := append(viewPlan(plan), waiting...)
 	if len(changes) == 0 {
 		return []finding{{"topics", verdictOK, "as declared", ""}}
 	}
 	var found []finding
 	for _, c := range changes {
-		found = append(found, finding{
-			"topic " + c.Topic, verdictWarn,
-			fmt.Sprintf("%s: %s is %q, declared is %q", c.Act, c.Name, c.Have, c.Want), "leat topic apply",
-		})
+		detail := c.Why
+		if c.Name != "" {
+			detail = fmt.Sprintf("%s is %q, declared is %q; %s", c.Name, c.Have, c.Want, c.Act)
+		}
+		found = append(found, finding{"topic " + c.Topic, verdictWarn, detail, "leat topic plan"})
 	}
 	return found
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "group", Short: "Look at consumer groups and how far they are behind", Args: cobra.NoArgs}
+	cmd := family(&cobra.Command{Use: "group", Short: "Look at consumer groups and how far they are behind"})
 	cmd.AddCommand(a.groupListCommand(), a.groupDescribeCommand(), a.groupLagCommand())
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (a *app) outboxCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "outbox", Short: "Look at outboxes: the events that wait in a database for Kafka", Args: cobra.NoArgs}
+	cmd := family(&cobra.Command{Use: "outbox", Short: "Look at outboxes: the events that wait in a database for Kafka"})
 	cmd.PersistentFlags().AddFlag(a.settingFlag("database-url", "database-url", "d"))
 	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand())
 	return cmd

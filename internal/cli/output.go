@@ -114,11 +114,6 @@ func plain(s string) string {
 // included.
 func hidden(r rune) bool { return r != ' ' && !unicode.IsPrint(r) }
 
-// colours says whether marks on stdout may be coloured.
-func (a *app) colours() bool {
-	return isTerminal(a.cfg.Stdout) && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"
-}
-
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) topicCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "topic", Short: "List, describe, plan and make topics", Args: cobra.NoArgs}
+	cmd := family(&cobra.Command{Use: "topic", Short: "List, describe, plan and make topics"})
 	cmd.AddCommand(a.topicListCommand(), a.topicDescribeCommand(), a.topicPlanCommand(), a.topicApplyCommand())
 	return cmd
 }
@@ -199,11 +199,11 @@ is to do, or differs.` + topicPlanLong,
 				return err
 			}
 			defer client.Close()
-			plan, err := a.plan(cmd.Context(), client, s, manifests)
+			plan, waiting, err := s.plan(cmd.Context(), client, manifests)
 			if err != nil {
 				return err
 			}
-			views := viewPlan(plan)
+			views := append(viewPlan(plan), waiting...)
 			if err := a.showPlan(views); err != nil {
 				return err
 			}
@@ -223,8 +223,8 @@ func (a *app) topicApplyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply [SERVICE...]",
 		Short: "Make the topics that are declared and missing, and raise what can be raised",
-		Long: `apply does what "leat topic plan" shows. It leaves with 3 where differences remain that are left to
-people.` + topicPlanLong,
+		Long: `apply does what "leat topic plan" shows. It leaves with 3 where something remains: a difference that is
+left to people, or dead letters of a topic that is not there yet.` + topicPlanLong,
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			return a.applyTopics(cmd.Context(), s, names)
@@ -244,12 +244,14 @@ func (a *app) plannable(ctx context.Context, s topicSource, names []string) (*ka
 	return client, manifests, err
 }
 
-func (a *app) plan(ctx context.Context, client *kafka.Client, s topicSource, manifests []service.Manifest) (*kafka.Plan, error) {
-	topics, err := a.declared(ctx, client, manifests)
+// plan compares the declarations with the cluster; waiting are the topics that can't be planned yet.
+func (s topicSource) plan(ctx context.Context, client *kafka.Client, manifests []service.Manifest) (plan *kafka.Plan, waiting []planView, err error) {
+	topics, waiting, err := declared(ctx, client, manifests)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return client.PlanTopics(ctx, topics, kafka.PlanConfig{Grow: s.grow})
+	plan, err = client.PlanTopics(ctx, topics, kafka.PlanConfig{Grow: s.grow})
+	return plan, waiting, err
 }
 
 // applyTopics plans again after what it did: dead letters can only be planned once their source is
@@ -262,16 +264,17 @@ func (a *app) applyTopics(ctx context.Context, s topicSource, names []string) er
 	defer client.Close()
 	var done []planView
 	for {
-		plan, err := a.plan(ctx, client, s, manifests)
+		plan, waiting, err := s.plan(ctx, client, manifests)
 		if err != nil {
 			return errors.Join(err, a.showPlan(done))
 		}
 		if plan.Empty() {
-			if err := a.showPlan(append(done, viewPlan(plan)...)); err != nil {
+			left := append(viewPlan(plan), waiting...)
+			if err := a.showPlan(append(done, left...)); err != nil {
 				return err
 			}
-			if n := len(plan.Differ); n > 0 {
-				return foundf("%d differences are left to people", n)
+			if len(left) > 0 {
+				return foundf("%d differences are left", len(left))
 			}
 			return nil
 		}
@@ -345,9 +348,8 @@ func readManifests(path string) ([]service.Manifest, error) {
 }
 
 // declared are the topics of the manifests: owned ones first, then the dead letters of what they read.
-// Those of topics that are not there yet are said and left for later.
-func (a *app) declared(ctx context.Context, client *kafka.Client, manifests []service.Manifest) ([]leat.Topic, error) {
-	var topics []leat.Topic
+// Those whose source is not there yet wait: they are made like it.
+func declared(ctx context.Context, client *kafka.Client, manifests []service.Manifest) (topics []leat.Topic, waiting []planView, err error) {
 	var read []string
 	for _, m := range manifests {
 		for _, t := range m.Owns {
@@ -359,27 +361,27 @@ func (a *app) declared(ctx context.Context, client *kafka.Client, manifests []se
 	}
 	there, err := client.TopicStates(ctx, read...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, m := range manifests {
 		for _, c := range m.Consumes {
 			if _, ok := there[c.Topic]; !ok {
-				a.say("%s waits for its source: there is no topic %s yet", plain(c.DeadLetters), plain(c.Topic))
+				waiting = append(waiting, planView{Act: "wait", Topic: c.DeadLetters, Why: "its source " + c.Topic + " is not there yet"})
 				continue
 			}
 			letters, err := client.DeadLetterTopics(ctx, m.Group, c.Topic)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			topics = append(topics, letters...)
 		}
 	}
-	return topics, nil
+	return topics, waiting, nil
 }
 
 // planView is a plan as data.
 type planView struct {
-	Act   string `json:"act"` // create, alter, grow, leave
+	Act   string `json:"act"` // create, alter, grow, leave, wait
 	Topic string `json:"topic"`
 	Name  string `json:"name,omitempty"`
 	Have  string `json:"have,omitempty"`

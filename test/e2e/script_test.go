@@ -1,0 +1,175 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/leatdev/leat/devstack"
+	"github.com/leatdev/leat/leattest"
+)
+
+// binary is where the leat that the scripts run lies.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "leat-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "leat")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", binary, "github.com/leatdev/leat/cmd/leat")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build leat:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// maxBinary is the promise of the README, stripped.
+const maxBinary = 45 << 20
+
+func TestBinaryIsSmall(t *testing.T) {
+	t.Parallel()
+	info, err := os.Stat(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > maxBinary {
+		t.Errorf("the stripped binary has %d bytes, over %d", info.Size(), maxBinary)
+	}
+}
+
+func TestCommands(t *testing.T) {
+	t.Run("kfake", func(t *testing.T) {
+		t.Parallel()
+		stack, err := devstack.Open(t.Context(), devstack.Config{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := stack.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		scripts(t, stack.Brokers()[0], false)
+	})
+	t.Run("kafka", func(t *testing.T) {
+		t.Parallel()
+		scripts(t, leattest.Need(t, "kafka"), true)
+	})
+}
+
+// scripts runs every script against the brokers.
+func scripts(t *testing.T, brokers string, real bool) {
+	t.Helper()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(
+				env.Vars,
+				"PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"),
+				"LEAT_KAFKA_BROKERS="+brokers,
+				"LEAT_DATABASE_URL=sqlite:"+filepath.Join(env.WorkDir, "sql"),
+				"P="+leattest.Name("e2e")+".",
+				"NO_COLOR=1",
+			)
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "kafka" {
+				return real, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"status":     status,
+			"eventually": eventually,
+			"silent":     silent,
+			"freeport":   freePort,
+			"slurp":      slurp,
+		},
+	})
+}
+
+// status runs a program and wants its exit status: status 3 leat doctor.
+func status(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N program args...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("run %s: %v", args[1], err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s left with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// patience is how long eventually waits.
+const patience = 60 * time.Second
+
+// eventually runs a program until it succeeds: eventually leat group lag payment.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: eventually program args...")
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s did not succeed within %s: %v", strings.Join(args, " "), patience, err)
+		}
+	}
+}
+
+// silent sets $SILENT to the address of a port that takes connections and never answers.
+func silent(ts *testscript.TestScript, neg bool, args []string) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { ln.Close() })
+	ts.Setenv("SILENT", ln.Addr().String())
+}
+
+// freePort sets the variable to an address that nobody listens on.
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeport VARIABLE")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], ln.Addr().String())
+	ts.Check(ln.Close())
+}
+
+// slurp sets a variable to the first line of a file: slurp ID stdout.
+func slurp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: slurp VARIABLE file")
+	}
+	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
+	ts.Setenv(args[0], line)
+}
