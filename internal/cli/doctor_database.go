@@ -52,7 +52,7 @@ func (a *app) fileFinding(ctx context.Context, dir, name string) finding {
 	defer db.Close()
 	var verdict string
 	err = db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		return tx.QueryRow(ctx, `select * from pragma_quick_check(1)`).Scan(&verdict)
+		return tx.QueryRow(ctx, `select quick_check from pragma_quick_check limit 1`).Scan(&verdict)
 	})
 	switch {
 	case err != nil:
