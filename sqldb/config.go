@@ -79,10 +79,10 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("schema %q: PostgreSQL takes at most 63 bytes", c.Schema))
 	}
 	if c.MaxConns < 0 {
-		faults = append(faults, errors.New("MaxConns can't be negative"))
+		faults = append(faults, errors.New("field MaxConns can't be negative"))
 	}
 	if c.Wait < 0 {
-		faults = append(faults, errors.New("Wait can't be negative"))
+		faults = append(faults, errors.New("field Wait can't be negative"))
 	}
 	if c.Synchronous != Full && c.Synchronous != Normal {
 		faults = append(faults, fmt.Errorf("synchronous %d is neither Full nor Normal", c.Synchronous))

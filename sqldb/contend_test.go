@@ -131,7 +131,7 @@ func TestWaitingWriterGoesWithItsContext(t *testing.T) {
 	d := sql.SQLite(t)
 	synctest.Test(t, func(t *testing.T) {
 		db := open(t, d.URL)
-		must(t, db, func(ctx context.Context, _ *sqldb.Tx) error {
+		must(t, db, func(context.Context, *sqldb.Tx) error {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errOurs)
 			defer cancel()
 			started := time.Now()
