@@ -1,7 +1,9 @@
 package sqldb_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -14,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/sqldb"
 )
@@ -204,25 +207,18 @@ func TestWorksBehindATransactionPooler(t *testing.T) {
 func TestTransactionOfOneStatementIsTwoRoundTrips(t *testing.T) {
 	t.Parallel()
 	d := sql.Postgres(t)
-	behind, err := pgx.ParseConfig(d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var trips atomic.Int64
 	front := listen(t, d, func(client net.Conn) {
-		server, err := net.Dial("tcp", net.JoinHostPort(behind.Host, fmt.Sprint(behind.Port)))
-		if err != nil {
-			t.Error(err)
-			return
-		}
+		server := dial(t, d)
 		defer server.Close()
 		var toServer atomic.Bool
-		go pass(client, server, func() {
+		go pass(client, server, func([]byte) bool {
 			if !toServer.Swap(true) {
 				trips.Add(1)
 			}
+			return true
 		})
-		pass(server, client, func() { toServer.Store(false) })
+		pass(server, client, func([]byte) bool { toServer.Store(false); return true })
 	})
 	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: front, Schema: "shop", MaxConns: 1})
 	if err != nil {
@@ -262,14 +258,65 @@ func TestTransactionOfOneStatementIsTwoRoundTrips(t *testing.T) {
 	}
 }
 
-// pass copies and tells of each chunk before it is written.
-func pass(from, to net.Conn, told func()) {
+// A commit whose answer gets lost may have happened or not, and the caller is told just that.
+func TestLostAnswerToTheCommitIsUnknown(t *testing.T) {
+	t.Parallel()
+	d := sql.Postgres(t)
+	for _, happens := range []bool{true, false} {
+		var armed atomic.Bool
+		front := listen(t, d, func(client net.Conn) {
+			server := dial(t, d)
+			defer server.Close()
+			var deaf atomic.Bool
+			go pass(client, server, func(chunk []byte) bool {
+				if bytes.Contains(chunk, []byte("commit\x00")) && armed.CompareAndSwap(true, false) {
+					deaf.Store(true)
+					return happens
+				}
+				return true
+			})
+			pass(server, client, func([]byte) bool { return !deaf.Load() })
+		})
+		db := open(t, front)
+		migrate(t, db, oneTable)
+		exec(t, db, `delete from n`)
+		armed.Store(true)
+		err := db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return insert(ctx, tx, 1) })
+		if !leat.IsUnavailable(err) || !errors.Is(err, sqldb.ErrCommitUnknown) {
+			t.Errorf("happens %t: got %v, want unavailable and unknown", happens, err)
+		}
+		if n := number(t, db, `select count(*) from n`); (n == 1) != happens {
+			t.Errorf("happens %t: %d rows", happens, n)
+		}
+	}
+}
+
+// dial connects to the server of a database.
+func dial(t *testing.T, d *sql.Database) net.Conn {
+	t.Helper()
+	at, err := pgx.ParseConfig(d.URL)
+	if err != nil {
+		t.Error(err)
+		return nil
+	}
+	conn, err := net.Dial("tcp", net.JoinHostPort(at.Host, fmt.Sprint(at.Port)))
+	if err != nil {
+		t.Error(err)
+	}
+	return conn
+}
+
+// pass copies chunk by chunk as long as go on says so, and ends both ways when it does not.
+func pass(from, to net.Conn, goOn func(chunk []byte) bool) {
 	defer to.Close()
+	defer from.Close()
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			told()
+			if !goOn(buf[:n]) {
+				return
+			}
 			if _, err := to.Write(buf[:n]); err != nil {
 				return
 			}

@@ -187,7 +187,8 @@ func TestSwallowedErrorNeverLooksLikeACommit(t *testing.T) {
 				_ = insert(ctx, tx, 1)
 				return nil
 			})
-			if rows := number(t, db, `select count(*) from n where n = 1`); (err == nil) != (rows == 1) {
+			rows := number(t, db, `select count(*) from n where n = 1`)
+			if d.IsPostgres() != (err != nil) || d.IsPostgres() != (rows == 0) {
 				t.Errorf("after %q the commit says %v and left %d rows", first, err, rows)
 			}
 			exec(t, db, `delete from n`)
