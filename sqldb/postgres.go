@@ -17,8 +17,8 @@ type pgEngine struct {
 	pool      *pgxpool.Pool
 	connector driver.Connector // the same pool in the shape that database/sql can share
 	wait      time.Duration
-	pooled    bool     // a transaction pooler stands between: nothing may live in the session
-	local     []string // what each transaction sets for itself
+	pooled    bool              // a transaction pooler stands between: nothing may live in the session
+	begins    map[mode][]string // the statements that begin a transaction, its own settings included
 }
 
 const (
@@ -43,12 +43,13 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 		return nil, &Error{Err: err, Hint: "give postgres://user:password@host:5432/name?sslmode=verify-full"}
 	}
 	e := &pgEngine{wait: cfg.Wait}
-	settings := e.settings(pc.ConnConfig, cfg.Schema)
+	settings := takeSettings(pc.ConnConfig, cfg.Schema)
 	if e.pooled, err = behindPooler(ctx, pc.ConnConfig); err != nil {
 		return nil, explain(err)
 	}
+	var local []string
 	if e.pooled {
-		e.local = settings.statements()
+		local = settings.statements()
 	} else {
 		for _, s := range settings {
 			pc.ConnConfig.RuntimeParams[s.name] = s.value
@@ -56,8 +57,12 @@ func openPostgres(ctx context.Context, cfg Config) (engine, error) {
 		// Statements are prepared before the transaction begins, under the session's search_path;
 		// the transaction sets its own again, so that no session's remains matter to it.
 		if cfg.Schema != "" {
-			e.local = settings[:1].statements()
+			local = settings[:1].statements()
 		}
+	}
+	e.begins = map[mode][]string{
+		readWrite: append([]string{"begin"}, local...),
+		readOnly:  append([]string{"begin isolation level repeatable read read only"}, local...),
 	}
 	if e.pooled && pc.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -94,13 +99,4 @@ func (e *pgEngine) begin(ctx context.Context, mode mode) (session, error) {
 	s := &pgSession{engine: e, shared: shared, conn: shared.Conn(), mode: mode}
 	s.stop = context.AfterFunc(ctx, s.cut)
 	return s, nil
-}
-
-// beginStatements begin a transaction of that mode.
-func (e *pgEngine) beginStatements(mode mode) []string {
-	begin := "begin"
-	if mode == readOnly {
-		begin = "begin isolation level repeatable read read only"
-	}
-	return append([]string{begin}, e.local...)
 }

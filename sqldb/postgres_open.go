@@ -28,9 +28,9 @@ func (s settings) statements() []string {
 	return list
 }
 
-// settings takes the timeouts out of the URL, fills in what is missing, and adds the schema. A pooler
-// would refuse them in the greeting of a connection.
-func (e *pgEngine) settings(cc *pgx.ConnConfig, schema string) settings {
+// takeSettings takes the timeouts out of the URL, fills in what is missing, and adds the schema. A
+// pooler would refuse them in the greeting of a connection.
+func takeSettings(cc *pgx.ConnConfig, schema string) settings {
 	var list settings
 	if schema != "" {
 		list = append(list, setting{"search_path", quoteName(schema)})

@@ -50,7 +50,7 @@ func (s *pgSession) begin(ctx context.Context) error {
 
 // simple begins and runs one statement, or several, without arguments, in one round trip.
 func (s *pgSession) simple(ctx context.Context, query string) (pgconn.CommandTag, error) {
-	begin := strings.Join(s.engine.beginStatements(s.mode), "; ") + "; "
+	begin := strings.Join(s.engine.begins[s.mode], "; ") + "; "
 	results, err := s.conn.PgConn().Exec(ctx, begin+query).ReadAll()
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Position > 0 {
 		pg.Position -= int32(utf8.RuneCountInString(begin))
@@ -72,7 +72,7 @@ func (s *pgSession) started(err error) error {
 
 // batch is the begin and one statement as one packet.
 func (s *pgSession) batch(ctx context.Context, query string, args []any) (pgx.BatchResults, error) {
-	begin := s.engine.beginStatements(s.mode)
+	begin := s.engine.begins[s.mode]
 	b := &pgx.Batch{}
 	for _, statement := range begin {
 		b.Queue(statement)
