@@ -104,10 +104,19 @@ func TestValidateTakesGoodAndRefusesEmptyPayloads(t *testing.T) {
 		}
 	}
 	for _, e := range []contract.Event{
-		contract.OrderCreated{}, contract.OrderCancelRequested{}, contract.OrderCompleted{}, contract.OrderCancelled{},
-		contract.PaymentSucceeded{}, contract.PaymentFailed{}, contract.PaymentRefunded{},
-		contract.InventoryReserved{}, contract.InventoryRejected{}, contract.InventoryReleased{},
-		contract.ShipmentDispatched{}, contract.ShipmentCancelled{}, contract.NotificationSent{},
+		contract.OrderCreated{},
+		contract.OrderCancelRequested{},
+		contract.OrderCompleted{},
+		contract.OrderCancelled{},
+		contract.PaymentSucceeded{},
+		contract.PaymentFailed{},
+		contract.PaymentRefunded{},
+		contract.InventoryReserved{},
+		contract.InventoryRejected{},
+		contract.InventoryReleased{},
+		contract.ShipmentDispatched{},
+		contract.ShipmentCancelled{},
+		contract.NotificationSent{},
 		contract.PaymentRefunded{OrderID: "o1", Amount: contract.Money{Amount: -1, Currency: "EUR"}},
 		contract.PaymentRefunded{OrderID: "o1", Amount: contract.Money{Amount: 1, Currency: "eur"}},
 		contract.InventoryReserved{OrderID: "o1", Lines: []contract.Line{{SKU: "tea", Quantity: -1}}},

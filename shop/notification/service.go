@@ -28,7 +28,7 @@ type Config struct {
 	// Retry is how fast a notice is tried again; zero: 200 ms to 30 s apart. Attempts has no
 	// meaning: a notice is tried until it is sent.
 	Retry leat.Retry
-	// Timeout is how long one attempt may take; 0: 20 s.
+	// Timeout is how long one attempt may take; 0: 20 s, with the log 1 s.
 	Timeout time.Duration
 }
 
@@ -44,7 +44,9 @@ func Service(cfg Config) service.Config {
 	if cfg.Retry == (leat.Retry{}) {
 		cfg.Retry = leat.Retry{Base: 200 * time.Millisecond, Max: 30 * time.Second}
 	}
-	if cfg.Timeout == 0 {
+	if cfg.Timeout == 0 && cfg.Sender == nil {
+		cfg.Timeout = time.Second
+	} else if cfg.Timeout == 0 {
 		cfg.Timeout = 20 * time.Second
 	}
 	wake := make(chan struct{}, 1)
@@ -111,7 +113,7 @@ const alarmAfter = 10 // attempts between two calls for a person
 
 func (p post) claim(ctx context.Context, n int) (rows []row, err error) {
 	err = p.s.DB().Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		rows, err = claim(ctx, tx, n, time.Now(), p.cfg.Timeout+10*time.Second)
+		rows, err = claim(ctx, tx, n, time.Now(), p.cfg.Timeout+2*time.Second)
 		return err
 	})
 	return rows, err
