@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"time"
 
@@ -73,7 +74,7 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if d.cluster, err = kafka.Open(ctx, where); err != nil {
+	if d.cluster, err = kafka.Open(ctx, sparing(where)); err != nil {
 		return fmt.Errorf("reach Kafka: %w", err)
 	}
 	d.undo = append(d.undo, d.cluster.Close)
@@ -95,6 +96,14 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	d.shop = newClient()
 	return d.shop.find(ctx, urls, d.names)
+}
+
+// sparing is where with small fetches: the audit reads whole topics, and has no hurry.
+func sparing(where kafka.Config) kafka.Config {
+	properties := map[string]string{"fetch.max.bytes": "2097152", "max.partition.fetch.bytes": "131072"}
+	maps.Copy(properties, where.Properties)
+	where.Properties = properties
+	return where
 }
 
 func (d *demo) takeDir() error {
