@@ -1,0 +1,145 @@
+package sim_test
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/service"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// made says that source counted key up to N.
+type made struct {
+	Op  string `json:"op"`
+	Key string `json:"key"`
+	N   int    `json:"n"`
+}
+
+func (made) EventType() string  { return "sim.item.made.v1" }
+func (e made) EventKey() string { return e.Key }
+
+// moved says that middle took a made into account.
+type moved struct {
+	Op  string `json:"op"`
+	Key string `json:"key"`
+	N   int    `json:"n"`
+}
+
+func (moved) EventType() string  { return "sim.item.moved.v1" }
+func (e moved) EventKey() string { return e.Key }
+
+var (
+	items = leat.Topic{Name: "sim.items", Carries: []any{made{}}, Partitions: 3}
+	moves = leat.Topic{Name: "sim.moves", Carries: []any{moved{}}, Partitions: 3}
+)
+
+// fate is what the handlers of middle do with one operation.
+type fate struct {
+	fails     int  // attempts that fail first
+	away      int  // attempts that say that the infrastructure is away, before those
+	permanent bool // then it fails for good
+}
+
+// world is what a run's services and its schedule share, as the real world would be.
+type world struct {
+	mu      sync.Mutex
+	fates   map[string]*fate
+	retries int              // failed attempts that really happened
+	aways   int              // unavailable ones
+	seen    map[string][]int // by key, what watch saw
+}
+
+func (w *world) services() []service.Config {
+	quick := consumer.WithRetry(leat.Retry{Attempts: 4, Base: 20 * time.Millisecond, Max: time.Second})
+	return []service.Config{
+		{Name: "source", Owns: []leat.Topic{items}, Migrations: migrations, Routes: makeRoute},
+		{Name: "middle", Owns: []leat.Topic{moves}, Migrations: migrations, Handlers: []leat.Handler{outbox.Once(items, w.move, quick)}},
+		{Name: "sink", Migrations: migrations, Handlers: []leat.Handler{outbox.Once(moves, take, quick)}},
+		{Name: "watch", Handlers: []leat.Handler{consumer.On(items, w.watch)}},
+	}
+}
+
+// makeRoute counts a key up, once per operation id, and says so.
+func makeRoute(s *service.Service) service.Routes {
+	return service.Routes{"POST /make": func(rw http.ResponseWriter, r *http.Request) {
+		var m made
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			http.Error(rw, err.Error(), http.StatusBadRequest)
+			return
+		}
+		err := s.Tx(r.Context(), func(ctx context.Context, tx *outbox.Tx) error {
+			fresh, err := tx.Exec(ctx, `insert into op (id) values ($1) on conflict (id) do nothing`, m.Op)
+			if err != nil || fresh == 0 {
+				return err
+			}
+			if err := tx.QueryRow(ctx, `insert into item (k, n) values ($1, 1) on conflict (k) do update set n = item.n + 1 returning n`, m.Key).Scan(&m.N); err != nil {
+				return err
+			}
+			return tx.Publish(ctx, m)
+		})
+		if err != nil {
+			http.Error(rw, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		rw.WriteHeader(http.StatusAccepted)
+	}}
+}
+
+func effect(ctx context.Context, tx *outbox.Tx, key string, n int, id string) error {
+	_, err := tx.Exec(ctx, `insert into effect (k, n, id) values ($1, $2, $3)`, key, n, id)
+	return err
+}
+
+func (w *world) move(ctx context.Context, tx *outbox.Tx, e *leat.Event[made]) error {
+	// The effect comes before the failure, so that a failure which is not rolled back shows.
+	if err := effect(ctx, tx, e.Data.Key, e.Data.N, e.ID()); err != nil {
+		return err
+	}
+	if err := tx.Publish(ctx, moved(e.Data)); err != nil {
+		return err
+	}
+	return w.fail(e.Data.Op)
+}
+
+func (w *world) fail(op string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.fates[op]
+	switch {
+	case f == nil:
+		return nil
+	case f.away > 0:
+		f.away--
+		w.aways++
+		return leat.Unavailable(errors.New("the world is away"))
+	case f.fails > 0:
+		f.fails--
+		w.retries++
+		return fmt.Errorf("operation %s does not feel like it", op)
+	case f.permanent:
+		return leat.Permanent(fmt.Errorf("operation %s never will", op))
+	}
+	return nil
+}
+
+func take(ctx context.Context, tx *outbox.Tx, e *leat.Event[moved]) error {
+	return effect(ctx, tx, e.Data.Key, e.Data.N, e.ID())
+}
+
+func (w *world) watch(_ context.Context, e *leat.Event[made]) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen[e.Data.Key] = append(w.seen[e.Data.Key], e.Data.N)
+	return nil
+}
