@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/leatdev/leat/service"
 )
@@ -28,6 +29,7 @@ type Process struct {
 	life     context.Context         // ends with Crash
 	ended    chan struct{}           // closed when Host.Run has returned
 	err      error                   // of Host.Run
+	end      time.Time               // when that was, once ended is closed
 
 	mu    sync.Mutex
 	dead  bool // crashed
@@ -47,7 +49,7 @@ func (p *Process) String() string {
 func (p *Process) run() {
 	t, cfg := p.stack.t, p.stack.cfg
 	kafka := p.stack.Kafka()
-	kafka.Dial, p.conns = p.dial, map[net.Conn]struct{}{}
+	kafka.Dial, kafka.ClientID, p.conns = p.dial, p.clientID(), map[net.Conn]struct{}{}
 	host, err := service.NewHost(service.HostConfig{
 		Services:     p.services,
 		Kafka:        kafka,
@@ -67,6 +69,7 @@ func (p *Process) run() {
 	go func() { // ends with the host
 		defer close(p.ended)
 		p.err = host.Run(run)
+		p.end = time.Now()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.gone {

@@ -23,8 +23,12 @@ const patience = 10 * time.Minute
 // parts still have in hand is for the test to know. Some process has to run each service.
 func (s *Stack) Quiet() {
 	s.t.Helper()
-	adm := kadm.NewClient(s.broker.Client(s.t))
+	cl := s.broker.Client(s.t)
+	adm := kadm.NewClient(cl)
 	leattest.Within(s.t, patience, "the stack is quiet", func() error {
+		if err := s.evict(cl); err != nil {
+			return err
+		}
 		before, err := s.lag(adm)
 		if err != nil {
 			return err
