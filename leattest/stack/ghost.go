@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -10,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// session is the longest that a group waits for a member that is gone, with something to spare.
-const session = 60 * time.Second
+// defaultSession is the session timeout where Config does not say.
+const defaultSession = 6 * time.Second
 
 func (p *Process) clientID() string { return fmt.Sprintf("process-%d", p.id) }
 
@@ -21,7 +22,7 @@ func (p *Process) clientID() string { return fmt.Sprintf("process-%d", p.id) }
 func (s *Stack) evict(cl *kgo.Client) error {
 	ghosts := map[string]bool{}
 	for _, p := range s.processes {
-		if p.isDead() && p.over() && time.Since(p.end) > session {
+		if p.isDead() && p.over() && time.Since(p.end) > 2*cmp.Or(s.cfg.Session, defaultSession) {
 			ghosts[p.clientID()] = true
 		}
 	}

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -36,6 +38,8 @@ type Config struct {
 	Opts []kfake.Opt
 	// Prefix stands before the names of topics and groups.
 	Prefix string
+	// Session is the session timeout of the groups' members; 0: 6 s, so that a crash is noticed soon.
+	Session time.Duration
 	// DrainTimeout is that of the hosts; 0: theirs.
 	DrainTimeout time.Duration
 	// Crash, where set, is asked at each commit point of each process, from its goroutines; true
@@ -165,7 +169,11 @@ func (s *Stack) Database(name string) *sql.Database {
 
 // Kafka is the cluster as clients of the test reach it.
 func (s *Stack) Kafka() kafka.Config {
-	return kafka.Config{Brokers: s.broker.Addrs, Dial: s.broker.Dial, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	session := cmp.Or(s.cfg.Session, defaultSession)
+	return kafka.Config{
+		Properties: map[string]string{"session.timeout.ms": strconv.FormatInt(session.Milliseconds(), 10)},
+		Brokers:    s.broker.Addrs, Dial: s.broker.Dial, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
 }
 
 // Broker is the cluster as leattest/broker has it.
