@@ -1,5 +1,8 @@
 package schema_test
 
+//lint:file-ignore SA5008 odd tags must be read as encoding/json reads them
+//lint:file-ignore U1000 fields that are not exported must be left out
+
 import (
 	"bytes"
 	"encoding"

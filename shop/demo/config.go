@@ -61,10 +61,10 @@ const defaultOrders = 1000
 func (c Config) Validate() error {
 	var errs []error
 	if c.Orders < 0 {
-		errs = append(errs, errors.New("Orders can't be negative"))
+		errs = append(errs, errors.New("Config.Orders can't be negative"))
 	}
 	if c.Rate < 0 {
-		errs = append(errs, errors.New("Rate can't be negative"))
+		errs = append(errs, errors.New("Config.Rate can't be negative"))
 	}
 	if c.Trouble < 0 || c.Trouble > 100 {
 		errs = append(errs, fmt.Errorf("trouble is a percentage, 0 to 100, not %d", c.Trouble))
