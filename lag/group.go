@@ -31,7 +31,8 @@ type Member struct {
 	Host     string
 }
 
-// Partition is one partition as a group has it: committed, or assigned to a member.
+// Partition is one partition of a topic that the group has: a partition of it is committed, or
+// assigned to a member.
 type Partition struct {
 	Topic     string
 	Partition int32
@@ -185,6 +186,14 @@ func place(ctx context.Context, adm *kadm.Client, all map[at]*Partition) error {
 	if err != nil {
 		return fmt.Errorf("find the end: %w", err)
 	}
+	// A partition of these topics without a commit has not been read yet, not even if nobody is there
+	// to read it.
+	ends.Each(func(o kadm.ListedOffset) {
+		where := at{o.Topic, o.Partition}
+		if all[where] == nil && o.Err == nil {
+			all[where] = &Partition{Topic: o.Topic, Partition: o.Partition, Committed: None}
+		}
+	})
 	for where, p := range all {
 		start, ok := starts.Lookup(where.topic, where.partition)
 		end, also := ends.Lookup(where.topic, where.partition)
