@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	benchTable  = `create table b (id bigint primary key, n bigint not null); insert into b values (1, 0)`
+	benchTable  = `create table b (id bigint primary key, n bigint not null); insert into b values (1, 1)`
 	benchUpdate = `update b set n = n + $1 where id = $2`
 	benchRead   = `select n from b where id = $1`
 )

@@ -19,6 +19,9 @@ import (
 // got lost it says so. When the server is back they go on without being opened anew.
 func TestKilledPostgresIsUnavailableAndComesBack(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a real server: layer 2, not under -short")
+	}
 	leattest.Need(t, "postgres")
 	s, err := server.StartPostgres(t.Context(), server.PostgresConfig{})
 	if err != nil {

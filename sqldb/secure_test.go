@@ -28,6 +28,9 @@ import (
 
 func TestCertificatesAndPasswordsAreChecked(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a real server: layer 2, not under -short")
+	}
 	leattest.Need(t, "postgres")
 	s, err := server.StartPostgres(t.Context(), server.PostgresConfig{})
 	if err != nil {
