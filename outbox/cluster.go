@@ -73,8 +73,8 @@ func (r *Relay) learnLimits(ctx context.Context, c *kafka.Client, topics map[str
 // relearn asks for the limits of the topics of a batch that was refused.
 func (g *reign) relearn(ctx context.Context, b *batch) error {
 	topics := map[string]bool{}
-	for i := range b.rows {
-		topics[b.rows[i].Topic] = true
+	for i := range b.events {
+		topics[b.events[i].Topic] = true
 	}
 	return g.learnLimits(ctx, g.setup.client, topics)
 }

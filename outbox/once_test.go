@@ -42,7 +42,7 @@ type inboxWorld struct {
 	t testing.TB
 }
 
-func newInboxWorld(t *testing.T, data *sql.Database, change ...func(*outbox.Config)) *inboxWorld {
+func newInboxWorld(t testing.TB, data *sql.Database, change ...func(*outbox.Config)) *inboxWorld {
 	t.Helper()
 	w := &world{t: t, data: data, name: "svc"}
 	w.topic = leat.Topic{Name: "things", Carries: []any{moved{}}, Foreign: moved{}}

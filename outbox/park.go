@@ -29,14 +29,14 @@ const (
 const ReasonUnsendable = "unsendable"
 
 // letterFor is the letter that stands in for a row's event: its envelope, why, and no data.
-func letterFor(r *row, group, reason string) leat.Message {
-	l := r.Message
+func letterFor(r *row, m *leat.Message, group, reason string) leat.Message {
+	l := *m
 	l.Data = nil
-	l.Topic = leat.DeadLetters(r.Topic, group)
+	l.Topic = leat.DeadLetters(m.Topic, group)
 	text := func(key, value string) leat.Header { return leat.Header{Key: key, Value: []byte(value)} }
 	l.Headers = []leat.Header{
-		text(HeaderReason, ReasonUnsendable), text(HeaderError, reason), text(HeaderTopic, r.Topic), text(HeaderGroup, group),
-		text(HeaderRow, strconv.FormatInt(r.id, 10)), text(HeaderSize, strconv.Itoa(len(r.Data))), text(HeaderOmitted, "value"),
+		text(HeaderReason, ReasonUnsendable), text(HeaderError, reason), text(HeaderTopic, m.Topic), text(HeaderGroup, group),
+		text(HeaderRow, strconv.FormatInt(r.id, 10)), text(HeaderSize, strconv.Itoa(len(m.Data))), text(HeaderOmitted, "value"),
 	}
 	return l
 }
@@ -84,17 +84,17 @@ func (b *blocked) lost(now time.Time, patience time.Duration) bool {
 }
 
 // verdict says why a row can't leave, "" where it may try.
-func (h *hurdle) verdict(r *row, now time.Time, patience time.Duration) string {
+func (h *hurdle) verdict(r *row, m *leat.Message, now time.Time, patience time.Duration) string {
 	if r.skip {
 		return "skipped by hand"
 	}
 	if reason, known := h.rows[r.id]; known {
 		return reason
 	}
-	if limit, known := h.limits[r.Topic]; known && r.Size() > limit {
-		return (&TooLargeError{Type: r.Type, Topic: r.Topic, ID: r.ID, Size: r.Size(), Max: limit}).Error()
+	if limit, known := h.limits[m.Topic]; known && m.Size() > limit {
+		return (&TooLargeError{Type: m.Type, Topic: m.Topic, ID: m.ID, Size: m.Size(), Max: limit}).Error()
 	}
-	if b := h.topics[r.Topic]; b != nil && now.Before(b.retry) && b.lost(now, patience) {
+	if b := h.topics[m.Topic]; b != nil && now.Before(b.retry) && b.lost(now, patience) {
 		return b.err.Error()
 	}
 	return ""
@@ -155,20 +155,26 @@ func (h *hurdle) passed(b *batch, messages []leat.Message) {
 // sort parts a batch into what is sent and what is parked, with a letter for each of the latter
 // where the topic of letters can be had.
 func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, out []parked, letters []leat.Message) {
-	messages = make([]leat.Message, 0, len(b.rows))
 	now := time.Now()
 	for i := range b.rows {
-		r := &b.rows[i]
-		reason := g.hurdle.verdict(r, now, g.cfg.Patience)
-		if reason == "" {
-			messages = append(messages, r.Message)
-			continue
+		r, m := &b.rows[i], &b.events[i]
+		reason := g.hurdle.verdict(r, m, now, g.cfg.Patience)
+		switch {
+		case reason != "":
+			if out == nil { // the first one: from here on the messages are not just the batch's
+				messages = append(make([]leat.Message, 0, len(b.rows)), b.events[:i]...)
+			}
+			out = append(out, parked{ID: r.id, Reason: reason})
+			if g.letterTopic(ctx, m.Topic) {
+				letters = append(letters, letterFor(r, m, g.box.cfg.Group, reason))
+			}
+			g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", m.Topic, "event_id", m.ID, "event_type", m.Type, "row", r.id, "error", reason)
+		case out != nil:
+			messages = append(messages, *m)
 		}
-		out = append(out, parked{ID: r.id, Reason: reason})
-		if g.letterTopic(ctx, r.Topic) {
-			letters = append(letters, letterFor(r, g.box.cfg.Group, reason))
-		}
-		g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", r.Topic, "event_id", r.ID, "event_type", r.Type, "row", r.id, "error", reason)
+	}
+	if out == nil {
+		messages = b.events
 	}
 	return messages, out, letters
 }

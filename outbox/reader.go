@@ -12,9 +12,10 @@ import (
 // the next version can't get an id before the last one's transaction has ended, so a read that
 // starts at or below the lowest id that may still come sees no later version without the earlier.
 type reader struct {
-	db   *sqldb.DB
-	look look
-	held map[string]bool // topics that are passed over
+	db    *sqldb.DB
+	look  look
+	batch batch           // the last one read
+	held  map[string]bool // topics that are passed over
 
 	marker   marker
 	mark     int64     // no row can come at or below it
@@ -44,21 +45,17 @@ func (r *reader) next(ctx context.Context) (*batch, error) {
 	for topic := range r.held {
 		l.held = append(l.held, topic)
 	}
-	var b *batch
 	var err error
 	if r.db.Dialect() == sqldb.Postgres {
-		b, err = r.postgres(ctx, l, now)
+		err = r.postgres(ctx, l, now)
 	} else {
-		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
-			b, err = readRows(ctx, tx, l)
-			return err
-		})
+		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return readRows(ctx, tx, l, &r.batch) })
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.advance(b, now)
-	return b, nil
+	r.advance(&r.batch, now)
+	return &r.batch, nil
 }
 
 // advance sets where the next read starts: at the mark that was known before this read, and never
@@ -89,25 +86,25 @@ func (r *reader) rewind() { r.floor, r.reach = 0, 0 }
 
 // postgres asks for the mark and then reads, in two statements with a snapshot each: in one
 // snapshot the locks would be those of now and the rows those of before.
-func (r *reader) postgres(ctx context.Context, l look, now time.Time) (b *batch, err error) {
+func (r *reader) postgres(ctx context.Context, l look, now time.Time) error {
 	target := ""
-	err = r.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+	err := r.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		if now.Sub(r.polled) >= pollEvery {
 			if err := r.poll(ctx, tx); err != nil {
 				return err
 			}
 			r.polled = now
 		}
-		if b, err = readRows(ctx, tx, l); err != nil || len(b.rows) == 0 {
+		if err := readRows(ctx, tx, l, &r.batch); err != nil || len(r.batch.rows) == 0 {
 			return err
 		}
 		target, err = flushTarget(ctx, tx)
 		return err
 	})
 	if err != nil || target == "" {
-		return b, err
+		return err
 	}
-	return b, r.flushed(ctx, target)
+	return r.flushed(ctx, target)
 }
 
 // poll asks for the sequence first and for the holders of the table's lock after it.

@@ -11,20 +11,20 @@ import (
 	"github.com/leatdev/leat/sqldb"
 )
 
-// row is a row of leat_outbox as the relay reads it.
+// row is what a row of leat_outbox has beside its event.
 type row struct {
 	id   int64
 	skip bool
-	leat.Message
 }
 
-// batch is what one read found.
+// batch is what one read found. The next read uses its room again.
 type batch struct {
-	rows  []row
-	bytes int
-	full  bool   // the read stopped at its bounds: there may be more
-	ids   ids    // of rows
-	sum   string // digest of rows
+	rows   []row
+	events []leat.Message // of rows, at the same places
+	bytes  int
+	full   bool   // the read stopped at its bounds: there may be more
+	ids    ids    // of rows
+	sum    string // digest of rows
 }
 
 // last is the highest id that was read, 0 of an empty batch.
@@ -61,45 +61,47 @@ func (l look) query() (string, []any) {
 	return b.String(), args
 }
 
-// readRows reads the visible rows in the order of their ids.
-func readRows(ctx context.Context, tx *sqldb.Tx, l look) (*batch, error) {
+// readRows reads the visible rows in the order of their ids, into the room of found.
+func readRows(ctx context.Context, tx *sqldb.Tx, l look, found *batch) error {
 	query, args := l.query()
 	rows, err := tx.Query(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("read outbox rows: %w", err)
+		return fmt.Errorf("read outbox rows: %w", err)
 	}
 	defer rows.Close()
-	found, sum := new(batch), newDigest()
+	clear(found.events) // lets go of what they point to
+	*found = batch{rows: found.rows[:0], events: found.events[:0]}
+	sum := newDigest()
 	for rows.Next() {
-		found.rows = append(found.rows, row{})
-		r := &found.rows[len(found.rows)-1]
-		if err := scanRow(rows, r); err != nil {
-			return nil, fmt.Errorf("read outbox row %d: %w", r.id, err)
+		found.rows, found.events = append(found.rows, row{}), append(found.events, leat.Message{})
+		r, m := &found.rows[len(found.rows)-1], &found.events[len(found.events)-1]
+		if err := scanRow(rows, r, m); err != nil {
+			return fmt.Errorf("read outbox row %d: %w", r.id, err)
 		}
 		found.ids = found.ids.add(r.id)
-		sum.add(r.id, r.ID)
-		if found.bytes += r.Size(); found.bytes >= l.bytes {
+		sum.add(r.id, m.ID)
+		if found.bytes += m.Size(); found.bytes >= l.bytes {
 			found.full = true
 			break
 		}
 	}
 	if err := rows.Close(); err != nil {
-		return nil, fmt.Errorf("read outbox rows: %w", err)
+		return fmt.Errorf("read outbox rows: %w", err)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read outbox rows: %w", err)
+		return fmt.Errorf("read outbox rows: %w", err)
 	}
 	found.full = found.full || len(found.rows) == l.rows
 	found.sum = sum.String()
-	return found, nil
+	return nil
 }
 
-func scanRow(rows *sqldb.Rows, r *row) error {
+func scanRow(rows *sqldb.Rows, r *row, m *leat.Message) error {
 	var attributes []byte
-	if err := rows.Scan(&r.id, &r.skip, &r.Topic, &r.Key, &r.ID, &r.Type, &attributes, &r.Data); err != nil {
+	if err := rows.Scan(&r.id, &r.skip, &m.Topic, &m.Key, &m.ID, &m.Type, &attributes, &m.Data); err != nil {
 		return err
 	}
-	return readAttributes(attributes, &r.Message)
+	return readAttributes(attributes, m)
 }
 
 // fate is what became of the rows of a position.

@@ -44,7 +44,7 @@ func (stray) EventType() string { return "test.stray.seen.v1" }
 
 // world is one outbox between a database and a cluster.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	data  *sql.Database
 	b     *broker.Broker
 	db    *sqldb.DB
@@ -62,7 +62,7 @@ func embedded(t testing.TB, virtual bool, opts ...kfake.Opt) *broker.Broker {
 }
 
 // newWorld makes an outbox in data and its topic on b; change may change the box's config.
-func newWorld(t *testing.T, data *sql.Database, b *broker.Broker, change ...func(*outbox.Config)) *world {
+func newWorld(t testing.TB, data *sql.Database, b *broker.Broker, change ...func(*outbox.Config)) *world {
 	t.Helper()
 	w := &world{t: t, data: data, b: b, name: leattest.Name("svc")}
 	w.topic = leat.Topic{Name: leattest.Name("things"), Carries: []any{moved{}}}
