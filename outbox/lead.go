@@ -10,6 +10,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/sqldb"
 )
 
 // reign is the time from one takeover to the next error: all that the relay knows, it forgets then.
@@ -43,7 +44,7 @@ func (r *Relay) lead(work, stop context.Context, s *setup) error {
 	}
 	defer w.close()
 	g := &reign{Relay: r, setup: s, way: w, pace: r.cfg.PollMin}
-	g.reader = &reader{db: r.db, every: r.cfg.SweepEvery, look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
+	g.reader = &reader{db: r.db, fenced: r.db.Dialect() == sqldb.Postgres, every: r.cfg.SweepEvery, look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
 	if err := g.takeOver(work); err != nil {
 		return fmt.Errorf("take over the outbox: %w", err)
 	}

@@ -12,10 +12,11 @@ import (
 // the next version can't get an id before the last one's transaction has ended, so a read that
 // starts at or below the lowest id that may still come sees no later version without the earlier.
 type reader struct {
-	db    *sqldb.DB
-	look  look
-	batch batch           // the last one read
-	held  map[string]bool // topics that are passed over
+	db     *sqldb.DB
+	fenced bool // there is a mark: PostgreSQL
+	look   look
+	batch  batch           // the last one read
+	held   map[string]bool // topics that are passed over
 
 	marker   marker
 	mark     int64     // no row can come at or below it
@@ -46,7 +47,7 @@ func (r *reader) next(ctx context.Context) (*batch, error) {
 		l.held = append(l.held, topic)
 	}
 	var err error
-	if r.db.Dialect() == sqldb.Postgres {
+	if r.fenced {
 		err = r.postgres(ctx, l, now)
 	} else {
 		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return readRows(ctx, tx, l, &r.batch) })
@@ -76,7 +77,7 @@ func (r *reader) advance(b *batch, now time.Time) {
 	} else {
 		r.reach = max(r.reach, b.last())
 	}
-	if r.db.Dialect() == sqldb.Postgres {
+	if r.fenced {
 		r.floor = min(r.mark, r.reach)
 	}
 }

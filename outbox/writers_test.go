@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/outbox"
 	"github.com/leatdev/leat/sqldb"
 )
@@ -24,6 +25,7 @@ type writers struct {
 	pad        string
 	written    atomic.Int64 // events committed
 	aborted    atomic.Int64 // transactions rolled back on purpose
+	tolerant   bool         // the database may be away
 }
 
 const things = `create table thing (key text primary key, version bigint not null)`
@@ -50,7 +52,12 @@ func (w *writers) run(ctx context.Context, n int, limit int64, seed uint64) erro
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(i)))
 			for w.written.Load() < limit && ctx.Err() == nil {
-				if err := w.one(ctx, r); err != nil && !errors.Is(err, errRegret) && ctx.Err() == nil {
+				err := w.one(ctx, r)
+				switch {
+				case err == nil, errors.Is(err, errRegret), ctx.Err() != nil:
+				case w.tolerant && leat.IsUnavailable(err):
+					time.Sleep(20 * time.Millisecond)
+				default:
 					errs <- err
 					return
 				}
@@ -131,4 +138,12 @@ func truth(t testing.TB, db *sqldb.DB) (sum int) {
 		t.Fatal(err)
 	}
 	return sum
+}
+
+// atLeast is nil where n has reached limit.
+func atLeast(n, limit int64) error {
+	if n < limit {
+		return fmt.Errorf("%d of %d", n, limit)
+	}
+	return nil
 }

@@ -1,0 +1,129 @@
+package outbox_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
+	"github.com/leatdev/leat/leattest/server"
+	"github.com/leatdev/leat/leattest/sql"
+)
+
+// ownPostgres starts a server that the test may kill.
+func ownPostgres(t *testing.T, settings map[string]string) (*server.Postgres, *sql.Database) {
+	t.Helper()
+	leattest.Need(t, "postgres")
+	pg, err := server.StartPostgres(t.Context(), server.PostgresConfig{Settings: settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg.CloseAfter(t)
+	return pg, &sql.Database{URL: pg.URL("postgres")}
+}
+
+// With synchronous_commit off a transaction is visible before it is on the disk, and a crash takes it
+// back. Its events must not be out by then: an event of a transaction that never was can't be called
+// back, and its id's next owner would follow it.
+func TestNothingIsSentThatACrashTakesBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a server of its own")
+	}
+	pg, data := ownPostgres(t, map[string]string{"synchronous_commit": "off", "wal_writer_delay": "10s"})
+	w := newWorld(t, data, broker.Real(t))
+	ws := &writers{box: w.box, aggregates: 20, tolerant: true}
+	if err := ws.prepare(t.Context(), w.db); err != nil {
+		t.Fatal(err)
+	}
+	w.data.Exec(t, `checkpoint`)
+	w.relay()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- ws.run(ctx, 4, 1<<40, 5) }()
+	for range 3 {
+		before := ws.written.Load()
+		leattest.Eventually(t, "some hundred events are written", func() error { return atLeast(ws.written.Load()-before, 300) })
+		if err := pg.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := pg.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	w.empty()
+	all := truth(t, w.db)
+	back := int(ws.written.Load()) - all
+	t.Logf("%d events, %d more were committed and taken back", all, back)
+	if back <= 0 {
+		t.Error("no crash took anything back: nothing is tested")
+	}
+	inOrder(t, w.read(w.topic.Name), all)
+}
+
+// TestNothingIsLostOrDoubledWhenServersAreKilled kills the broker and the database under the relay
+// and the writers.
+func TestNothingIsLostOrDoubledWhenServersAreKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills servers of its own")
+	}
+	leattest.Need(t, "kafka")
+	k, err := server.StartKafka(t.Context(), server.KafkaConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.CloseAfter(t)
+	pg, data := ownPostgres(t, nil)
+	w := newWorld(t, data, broker.At(k.Brokers()...))
+	ws := &writers{box: w.box, aggregates: 100, tolerant: true}
+	if err := ws.prepare(t.Context(), w.db); err != nil {
+		t.Fatal(err)
+	}
+	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name}
+	relay := start(t, as)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	done := make(chan error, 1)
+	go func() { done <- ws.run(ctx, 8, 1<<40, 6) }()
+	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 3))
+	for _, victim := range strings.Fields("kafka postgres relay kafka relay postgres both") {
+		before := ws.written.Load()
+		leattest.Eventually(t, "some hundred events are written", func() error { return atLeast(ws.written.Load()-before, int64(200+r.IntN(300))) })
+		if victim == "relay" {
+			relay.kill()
+			relay = start(t, as)
+		}
+		if victim == "kafka" || victim == "both" {
+			if err := k.Kill(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if victim == "postgres" || victim == "both" {
+			if err := pg.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			if err := pg.Restart(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if victim == "kafka" || victim == "both" {
+			if err := k.Restart(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	w.empty()
+	t.Logf("%d events", ws.written.Load())
+	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
+}
