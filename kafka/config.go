@@ -109,6 +109,7 @@ type resolved struct {
 		levels []codecLevel
 	}
 	maxMessage int           // bytes; 0: not set
+	maxBuffer  int           // bytes of a producer; 0: not set
 	txnTimeout time.Duration // 0: not set
 }
 

@@ -34,8 +34,6 @@ func TestPropertiesHaveTheirEffect(t *testing.T) {
 		{"allow.auto.create.topics", "true", kgo.AllowAutoTopicCreation, true},
 		{"linger.ms", "7", kgo.ProducerLinger, 7 * time.Millisecond},
 		{"queue.buffering.max.ms", "0.5", kgo.ProducerLinger, 500 * time.Microsecond},
-		{"buffer.memory", "1000000", kgo.MaxBufferedBytes, int64(1000000)},
-		{"queue.buffering.max.kbytes", "1024", kgo.MaxBufferedBytes, int64(1 << 20)},
 		{"queue.buffering.max.messages", "99", kgo.MaxBufferedRecords, int64(99)},
 		{"delivery.timeout.ms", "5000", kgo.RecordDeliveryTimeout, 5 * time.Second},
 		{"message.timeout.ms", "5000", kgo.RecordDeliveryTimeout, 5 * time.Second},
@@ -156,6 +154,8 @@ func TestSafePropertiesAreAccepted(t *testing.T) {
 		"send.buffer.bytes":          "-1",
 		"max.request.size":           "2000000",
 		"sasl.mechanism":             "SCRAM-SHA-256",
+		"buffer.memory":              "1000000",
+		"queue.buffering.max.kbytes": "1024",
 		"metadata.recovery.strategy": "none",
 	}
 	if err := (kafka.Config{Properties: accepted}).Validate(); err != nil {

@@ -3,8 +3,10 @@ package kafka
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -17,7 +19,7 @@ import (
 
 const (
 	defaultCompression = "lz4"
-	defaultBuffer      = 64 << 20
+	defaultBuffer      = 2 << 20
 	defaultDelivery    = 30 * time.Second
 )
 
@@ -35,8 +37,8 @@ type ProducerConfig struct {
 	// Linger is how long a batch waits for more events; 0: not at all: a batch then holds what has come
 	// while the one before it was on its way.
 	Linger time.Duration
-	// MaxBufferedBytes is how much may wait for acknowledgement before SendAsync waits for room; 0: 64
-	// MiB.
+	// MaxBufferedBytes is how much may wait for acknowledgement before SendAsync waits for room; 0: 2
+	// MiB. The property buffer.memory wins.
 	MaxBufferedBytes int
 	// DeliveryTimeout is how long an event may take until its acknowledgement; 0: 30 s. After it the
 	// event has failed for the sender and may still be in the log.
@@ -52,12 +54,17 @@ type Producer struct {
 	cl      *kgo.Client
 	encoder *leat.Encoder // nil: no typed events
 	pool    sync.Pool     // *sending
+	scratch sync.Pool     // *leat.Message
+	budget  *budget
 	metrics producerMetrics
 }
 
 // Producer makes a producer with its own connections. Close it when done.
 func (c *Client) Producer(pc ProducerConfig) (*Producer, error) {
-	p := &Producer{metrics: newProducerMetrics(pc.Metrics)}
+	p := &Producer{
+		budget:  newBudget(int64(cmp.Or(c.set.maxBuffer, pc.MaxBufferedBytes, defaultBuffer))),
+		metrics: newProducerMetrics(pc.Metrics),
+	}
 	if len(pc.Owns) > 0 {
 		if pc.Source == "" {
 			return nil, errors.New("make a producer: it needs a Source, the service's name")
@@ -75,8 +82,7 @@ func (c *Client) Producer(pc ProducerConfig) (*Producer, error) {
 	p.cl, err = kgo.NewClient(c.set.options([]kgo.Opt{
 		kgo.ProducerBatchCompression(codecs...),
 		kgo.ProducerLinger(pc.Linger),
-		kgo.MaxBufferedBytes(cmp.Or(pc.MaxBufferedBytes, defaultBuffer)),
-		kgo.MaxBufferedRecords(1 << 20), // bytes are the bound
+		kgo.MaxBufferedRecords(math.MaxInt), // the budget is the bound
 		kgo.RecordDeliveryTimeout(cmp.Or(pc.DeliveryTimeout, defaultDelivery)),
 		// Without it a record in flight waits without end for a broker that is away.
 		kgo.AllowIdempotentProduceCancellation(),
@@ -89,6 +95,7 @@ func (c *Client) Producer(pc ProducerConfig) (*Producer, error) {
 		s.promise = s.settle
 		return s
 	}
+	p.scratch.New = func() any { return new(leat.Message) }
 	return p, nil
 }
 
@@ -111,7 +118,7 @@ func (p *Producer) Send(ctx context.Context, events ...any) error {
 	for i, event := range events {
 		s := p.take()
 		batch = append(batch, s)
-		if err := p.encode(ctx, &s.msg, event); err != nil {
+		if err := p.encode(ctx, s, event); err != nil {
 			for _, s := range batch {
 				p.put(s)
 			}
@@ -120,8 +127,8 @@ func (p *Producer) Send(ctx context.Context, events ...any) error {
 	}
 	r := newReport(len(events))
 	for i, s := range batch {
-		s.done = func(_ leat.Position, err error) { r.settle(i, err) }
-		p.produce(ctx, s)
+		s.done, s.size = func(_ leat.Position, err error) { r.settle(i, err) }, 0 // the call itself is the bound
+		p.cl.Produce(ctx, &s.rec, s.promise)
 	}
 	return r.wait()
 }
@@ -133,12 +140,17 @@ func (p *Producer) Send(ctx context.Context, events ...any) error {
 // An error that SendAsync returns is about this event alone; done is then not called.
 func (p *Producer) SendAsync(ctx context.Context, event any, done func(leat.Position, error)) error {
 	s := p.take()
-	if err := p.encode(ctx, &s.msg, event); err != nil {
+	if err := p.encode(ctx, s, event); err != nil {
 		p.put(s)
 		return fmt.Errorf("send an event: %w", err)
 	}
+	if err := p.budget.take(ctx, s.size); err != nil {
+		s.size = 0
+		p.put(s)
+		return fmt.Errorf("wait for room in the buffer: %w", err)
+	}
 	s.done = done
-	p.produce(ctx, s)
+	p.cl.Produce(ctx, &s.rec, s.promise)
 	return nil
 }
 
@@ -177,16 +189,22 @@ func (p *Producer) SendRaw(ctx context.Context, raws ...Raw) error {
 	return r.wait()
 }
 
-// encode makes the message of an event, with the correlation and the trace of what is being handled.
-func (p *Producer) encode(ctx context.Context, m *leat.Message, event any) error {
+// encode makes the record of an event, with the correlation and the trace of what is being handled.
+func (p *Producer) encode(ctx context.Context, s *sending, event any) error {
 	if p.encoder == nil {
 		return errors.New("the producer owns no topics: set ProducerConfig.Owns and Source")
 	}
+	m := p.scratch.Get().(*leat.Message)
+	defer p.scratch.Put(m)
+	m.Data = s.data
 	now := time.Now()
 	if err := p.encoder.Encode(m, event, leat.FromContext(ctx), newID(now), now); err != nil {
 		return err
 	}
 	telemetry.Created(ctx, m)
+	appendRecord(&s.rec, m, &s.clock)
+	s.rec.Timestamp = now // the client would ask the clock once more
+	s.data, s.size = m.Data, int64(m.Size())
 	return nil
 }
 
@@ -194,11 +212,8 @@ func (p *Producer) encode(ctx context.Context, m *leat.Message, event any) error
 // a name: ids are no secrets.
 func newID(now time.Time) string {
 	var random [10]byte
-	a, b := rand.Uint64(), rand.Uint64()
-	for i := range 8 {
-		random[i] = byte(a >> (8 * i))
-	}
-	random[8], random[9] = byte(b), byte(b>>8)
+	binary.LittleEndian.PutUint64(random[:], rand.Uint64())
+	binary.LittleEndian.PutUint16(random[8:], uint16(rand.Uint32()))
 	return leat.UUIDv7(now, random)
 }
 
@@ -206,9 +221,10 @@ func newID(now time.Time) string {
 // client has let go of it.
 type sending struct {
 	p       *Producer
-	msg     leat.Message
 	rec     kgo.Record
-	arena   []byte
+	data    []byte // the buffer of rec.Value
+	clock   clock
+	size    int64                    // taken from the budget
 	promise func(*kgo.Record, error) // settle, made once
 	done    func(leat.Position, error)
 }
@@ -219,18 +235,12 @@ func (p *Producer) take() *sending { return p.pool.Get().(*sending) }
 const keepBuffer = 64 << 10
 
 func (p *Producer) put(s *sending) {
-	if cap(s.msg.Data) > keepBuffer {
+	if cap(s.data) > keepBuffer {
 		return
 	}
-	s.msg = leat.Message{Data: s.msg.Data[:0], Headers: s.msg.Headers[:0]}
 	s.rec = kgo.Record{Headers: s.rec.Headers[:0]}
-	s.arena, s.done = s.arena[:0], nil
+	s.done = nil
 	p.pool.Put(s)
-}
-
-func (p *Producer) produce(ctx context.Context, s *sending) {
-	s.arena = appendRecord(&s.rec, &s.msg, s.arena[:0])
-	p.cl.Produce(ctx, &s.rec, s.promise)
 }
 
 // settle is called by the client once, when it has let go of the record.
@@ -238,6 +248,7 @@ func (s *sending) settle(r *kgo.Record, err error) {
 	done, at := s.done, leat.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	p := s.p
 	p.metrics.count(err)
+	p.budget.give(s.size)
 	p.put(s)
 	if done == nil {
 		return

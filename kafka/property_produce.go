@@ -37,9 +37,10 @@ var produceProperties = map[string]property{
 	"compression.gzip.level":   {apply: compressionLevel("gzip")},
 	"compression.lz4.level":    {apply: compressionLevel("lz4")},
 	"compression.zstd.level":   {apply: compressionLevel("zstd")},
-	"buffer.memory":            {apply: number(1<<16, math.MaxInt, func(r *resolved, n int) error { return r.opt(kgo.MaxBufferedBytes(n)) })},
+	"buffer.memory":            {apply: number(1<<16, math.MaxInt, func(r *resolved, n int) error { r.maxBuffer = n; return nil })},
 	"queue.buffering.max.kbytes": {apply: number(64, math.MaxInt>>10, func(r *resolved, n int) error {
-		return r.opt(kgo.MaxBufferedBytes(n << 10))
+		r.maxBuffer = n << 10
+		return nil
 	})},
 	"queue.buffering.max.messages":             {apply: number(1, math.MaxInt, func(r *resolved, n int) error { return r.opt(kgo.MaxBufferedRecords(n)) })},
 	"delivery.timeout.ms":                      {apply: deliveryTimeout},

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"time"
+	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -37,61 +38,84 @@ func Record(m *leat.Message) *kgo.Record {
 }
 
 // AppendRecord makes r the message in CloudEvents' binary mode: topic, key, value and headers, which
-// are appended to r.Headers[:0]. Key and value alias the message's. The record's timestamp stays for
-// the producer to set when it sends: retention goes by it, and ce_time holds the event's own.
-func AppendRecord(r *kgo.Record, m *leat.Message) { appendRecord(r, m, nil) }
+// are appended to r.Headers[:0]. Key, value and the headers' values alias the message's data and
+// texts: read them and do not write to them. The record's timestamp stays for the producer to set
+// when it sends: retention goes by it, and ce_time holds the event's own.
+//
+// A root's correlation id, which is its id, is not written: readers take the id where it is absent.
+func AppendRecord(r *kgo.Record, m *leat.Message) {
+	appendRecord(r, m, &clock{text: make([]byte, 0, timeSize)})
+}
 
-// appendRecord writes the text of the attributes to arena's free room, and returns it longer.
-func appendRecord(r *kgo.Record, m *leat.Message, arena []byte) []byte {
+func appendRecord(r *kgo.Record, m *leat.Message, c *clock) {
 	r.Topic, r.Key, r.Value = m.Topic, m.Key, m.Data
-	if need := arenaSize(m); cap(arena)-len(arena) < need {
-		arena = make([]byte, 0, need) // never grown below: headers alias it
+	headers := r.Headers[:0]
+	if cap(headers) == 0 {
+		headers = make([]kgo.RecordHeader, 0, attributeHeaders+len(m.Headers))
 	}
-	w := headerWriter{arena: arena, headers: r.Headers[:0]}
-	if cap(w.headers) == 0 {
-		w.headers = make([]kgo.RecordHeader, 0, attributeHeaders+len(m.Headers))
-	}
-	w.headers = append(w.headers, kgo.RecordHeader{Key: HeaderSpecVersion, Value: specVersion})
-	w.text(HeaderID, m.ID)
-	w.text(HeaderType, m.Type)
-	w.text(HeaderSource, m.Source)
-	w.text(HeaderSubject, m.Subject)
+	headers = append(headers, kgo.RecordHeader{Key: HeaderSpecVersion, Value: specVersion})
+	headers = appendText(headers, HeaderID, m.ID)
+	headers = appendText(headers, HeaderType, m.Type)
+	headers = appendText(headers, HeaderSource, m.Source)
+	headers = appendText(headers, HeaderSubject, m.Subject)
 	if !m.Time.IsZero() {
-		from := len(w.arena)
-		w.arena = m.Time.UTC().AppendFormat(w.arena, time.RFC3339Nano)
-		w.headers = append(w.headers, kgo.RecordHeader{Key: HeaderTime, Value: w.arena[from:len(w.arena):len(w.arena)]})
+		headers = append(headers, kgo.RecordHeader{Key: HeaderTime, Value: c.format(m.Time)})
 	}
-	w.text(HeaderCorrelation, m.CorrelationID)
-	w.text(HeaderCausation, m.CausationID)
-	w.text(HeaderContentType, m.ContentType)
-	w.text(HeaderTraceParent, m.TraceParent)
-	w.text(HeaderTraceState, m.TraceState)
+	if m.CorrelationID != m.ID {
+		headers = appendText(headers, HeaderCorrelation, m.CorrelationID)
+	}
+	headers = appendText(headers, HeaderCausation, m.CausationID)
+	headers = appendText(headers, HeaderContentType, m.ContentType)
+	headers = appendText(headers, HeaderTraceParent, m.TraceParent)
+	headers = appendText(headers, HeaderTraceState, m.TraceState)
 	for i := range m.Headers {
-		w.headers = append(w.headers, kgo.RecordHeader(m.Headers[i]))
+		headers = append(headers, kgo.RecordHeader(m.Headers[i]))
 	}
-	r.Headers = w.headers
-	return w.arena
+	r.Headers = headers
 }
 
-const timeSize = len("2006-01-02T15:04:05.999999999Z") + 5 // five digits more for years that far away
-
-func arenaSize(m *leat.Message) int {
-	return len(m.ID) + len(m.Type) + len(m.Source) + len(m.Subject) + timeSize + len(m.CorrelationID) +
-		len(m.CausationID) + len(m.ContentType) + len(m.TraceParent) + len(m.TraceState)
-}
-
-// headerWriter puts the values of headers behind each other in one arena.
-type headerWriter struct {
-	arena   []byte
-	headers []kgo.RecordHeader
-}
-
-// text adds a header unless its value is empty.
-func (w *headerWriter) text(name, value string) {
+// appendText adds a header unless its value is empty. The value is the string's own memory: half of
+// what a record costs would be copies that nobody changes.
+func appendText(headers []kgo.RecordHeader, name, value string) []kgo.RecordHeader {
 	if value == "" {
-		return
+		return headers
 	}
-	from := len(w.arena)
-	w.arena = append(w.arena, value...)
-	w.headers = append(w.headers, kgo.RecordHeader{Key: name, Value: w.arena[from:len(w.arena):len(w.arena)]})
+	return append(headers, kgo.RecordHeader{Key: name, Value: unsafe.Slice(unsafe.StringData(value), len(value))})
+}
+
+// clock writes times as RFC 3339 has them in UTC. It keeps the text of the last second, which most
+// events of a busy producer share, and the bytes of one time: the next overwrites them.
+type clock struct {
+	second int64
+	text   []byte
+}
+
+const wholeSecond = len("2006-01-02T15:04:05")
+
+func (c *clock) format(t time.Time) []byte {
+	nano := t.Nanosecond()
+	if second := t.Unix(); second != c.second || len(c.text) < wholeSecond {
+		c.second, c.text = second, t.UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05")
+		if len(c.text) != wholeSecond { // a year of five digits
+			c.text = t.UTC().AppendFormat(c.text[:0], time.RFC3339Nano)
+			c.second = -1 << 62
+			return c.text
+		}
+	}
+	c.text = c.text[:wholeSecond]
+	if nano != 0 {
+		var digits [10]byte
+		digits[0] = '.'
+		last := 0
+		for i := 9; i > 0; i-- {
+			digits[i] = byte('0' + nano%10)
+			if last == 0 && nano%10 != 0 {
+				last = i
+			}
+			nano /= 10
+		}
+		c.text = append(c.text, digits[:last+1]...)
+	}
+	c.text = append(c.text, 'Z')
+	return c.text
 }

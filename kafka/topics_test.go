@@ -12,7 +12,7 @@ import (
 	"github.com/leatdev/leat/leattest/broker"
 )
 
-func open(t *testing.T, b *broker.Broker) *kafka.Client {
+func open(t testing.TB, b *broker.Broker) *kafka.Client {
 	t.Helper()
 	c, err := kafka.Open(t.Context(), config(b))
 	if err != nil {

@@ -237,7 +237,7 @@ func fenced(err error) bool {
 	return false
 }
 
-// batch is what one call produced: records, with their headers and texts each in one piece.
+// batch is what one call produced: records, with their headers and times each in one piece.
 type batch struct {
 	records []kgo.Record
 	promise func(*kgo.Record, error)
@@ -249,16 +249,16 @@ type batch struct {
 func newBatch(msgs []leat.Message, raws []Raw) *batch {
 	b := &batch{records: make([]kgo.Record, len(msgs)+len(raws))}
 	b.promise = b.settle
-	text, headers := 0, 0
+	headers := 0
 	for i := range msgs {
-		text += arenaSize(&msgs[i])
 		headers += attributeHeaders + len(msgs[i].Headers)
 	}
-	arena, slab := make([]byte, 0, text), make([]kgo.RecordHeader, headers)
+	slab, times := make([]kgo.RecordHeader, headers), make([]byte, len(msgs)*timeSize)
 	for i := range msgs {
 		n := attributeHeaders + len(msgs[i].Headers)
 		b.records[i].Headers, slab = slab[:0:n], slab[n:]
-		arena = appendRecord(&b.records[i], &msgs[i], arena)
+		appendRecord(&b.records[i], &msgs[i], &clock{text: times[:0:timeSize]})
+		times = times[timeSize:]
 		b.records[i].Partition = byKey
 	}
 	for i := range raws {
@@ -290,6 +290,9 @@ func (b *batch) failure() error {
 	defer b.mu.Unlock()
 	return b.err
 }
+
+// timeSize holds a time with nanoseconds.
+const timeSize = len("2006-01-02T15:04:05.999999999Z")
 
 // byKey is the partition of a record that goes where its key sends it.
 const byKey = -1

@@ -32,7 +32,7 @@ func Inject(ctx context.Context, m *leat.Message) {
 			return
 		}
 	}
-	m.TraceParent = formatParent(newRoot())
+	m.TraceParent = rootParent(m.ID)
 }
 
 // Extract puts the trace context of a record into ctx as the parent of what is done with it.
@@ -90,6 +90,39 @@ func newRoot() trace.SpanContext {
 	_, _ = rand.Read(cfg.TraceID[:]) // never fails: crypto/rand aborts the process instead
 	_, _ = rand.Read(cfg.SpanID[:])
 	return trace.NewSpanContext(cfg)
+}
+
+// rootParent begins a trace at an event that comes out of nothing: where the event's id is a UUID as
+// leat makes them, the trace id is that id and the span id its last half, which is random; what is
+// random once need not be so twice.
+func rootParent(id string) string {
+	if !isUUID(id) {
+		return formatParent(newRoot())
+	}
+	var parent [55]byte
+	b := append(parent[:0], "00-"...)
+	for _, part := range [...]string{id[0:8], id[9:13], id[14:18], id[19:23], id[24:36], "-", id[19:23], id[24:36], "-00"} {
+		b = append(b, part...)
+	}
+	return string(b)
+}
+
+// isUUID says whether id is a UUID in lower case whose last half is not all zeros.
+func isUUID(id string) bool {
+	if len(id) != 36 || id[19:] == "0000-000000000000" {
+		return false
+	}
+	for i := range len(id) {
+		switch c := id[i]; {
+		case i == 8 || i == 13 || i == 18 || i == 23:
+			if c != '-' {
+				return false
+			}
+		case (c < '0' || c > '9') && (c < 'a' || c > 'f'):
+			return false
+		}
+	}
+	return true
 }
 
 func formatParent(sc trace.SpanContext) string {

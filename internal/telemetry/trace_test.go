@@ -338,3 +338,20 @@ func BenchmarkProcess(b *testing.B) {
 		}
 	})
 }
+
+func TestRootTraceIsTheEventsID(t *testing.T) {
+	t.Parallel()
+	id := leat.NewID()
+	m := leat.Message{ID: id}
+	telemetry.Inject(t.Context(), &m)
+	if got, want := m.TraceParent[3:35], strings.ReplaceAll(id, "-", ""); got != want {
+		t.Errorf("trace id %s, want the event's %s", got, want)
+	}
+	for _, id := range []string{"", "order-1", "019AA7C2-5B6E-7C1A-9D0E-3F2B1A4C5D6E", "019aa7c2-5b6e-7c1a-0000-000000000000", "019aa7c2-5b6e-7c1a-9d0e+3f2b1a4c5d6e"} {
+		m := leat.Message{ID: id}
+		telemetry.Inject(t.Context(), &m)
+		if telemetry.TraceID(handling(t.Context(), wireOf(&m))) == "" {
+			t.Errorf("of event %q the trace context is %q", id, m.TraceParent)
+		}
+	}
+}
