@@ -24,11 +24,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/leatdev/leat/internal/cli"
 	"github.com/leatdev/leat/shop"
+	"github.com/leatdev/leat/shop/demo"
 )
 
 func main() {
@@ -37,5 +39,30 @@ func main() {
 		fmt.Fprintf(os.Stderr, "leat: %v\n", err)
 		os.Exit(2)
 	}
-	cli.Main(cli.Config{Services: shop.Services(cfg)})
+	cli.Main(cli.Config{
+		Services: shop.Services(cfg),
+		Demo:     func(ctx context.Context, d cli.Demo) error { return runDemo(ctx, d, cfg) },
+	})
+}
+
+// runDemo hands the demo what the command line asks of it.
+func runDemo(ctx context.Context, d cli.Demo, services shop.Config) error {
+	cluster := d.Connect
+	if d.Kafka == "" {
+		cluster.Brokers = nil // none asked for: embedded
+	}
+	r, err := demo.Run(ctx, demo.Config{
+		Orders: d.Orders, Rate: d.Rate, Seed: d.Seed, Trouble: d.Trouble,
+		Exit: d.Exit, Listen: d.Listen,
+		Dir: d.Data, Kafka: cluster, DatabaseURL: d.DB, Prefix: d.Prefix, Attach: d.Attach,
+		Shop: services, JSON: d.JSON, Live: d.Terminal && !d.JSON,
+		Out: d.Stdout, Err: d.Stderr, Logger: d.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	if n := len(r.Findings); n > 0 {
+		return cli.Found(fmt.Sprintf("the audit found %d things that do not hold", n))
+	}
+	return nil
 }

@@ -1,10 +1,12 @@
 package demo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/url"
 
 	"github.com/leatdev/leat/kafka"
@@ -14,20 +16,21 @@ import (
 // Config says what to drive and how hard.
 type Config struct {
 	// Orders is how many orders there are to be in all, those of earlier runs on Dir included;
-	// 0: 1000.
+	// 0: with Exit 1000, otherwise no end.
 	Orders int
-	// Rate is how many orders to place per second; 0: as fast as the shop takes them.
+	// Rate is how many orders to place per second; 0: with Exit as fast as the shop takes them,
+	// otherwise 5.
 	Rate float64
 	// Seed makes the orders and the trouble; on a directory with a journal it has to be the
-	// journal's.
+	// journal's. 0: the journal's, or a random one.
 	Seed uint64
 	// Trouble is the percentage of orders that meet trouble, 0 to 100.
-	Trouble int
+	Trouble float64
 
 	// Exit ends the run with the audit; false: a storefront is served until ctx ends.
 	Exit bool
-	// Listen is the address of the shop and its storefront; "": 127.0.0.1:8080, with Exit any free
-	// port.
+	// Listen is the address of the storefront, and of the shop behind it; "": 127.0.0.1:8080. With
+	// Exit there is none, and the shop takes any free port.
 	Listen string
 
 	// Dir holds the journal, and what is embedded; "": a temporary directory.
@@ -55,7 +58,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-const defaultOrders = 1000
+// Defaults.
+const (
+	defaultOrders = 1000
+	defaultRate   = 5.0
+	endless       = math.MaxInt
+)
 
 // Validate names everything that is wrong with the configuration.
 func (c Config) Validate() error {
@@ -67,7 +75,7 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("Config.Rate can't be negative"))
 	}
 	if c.Trouble < 0 || c.Trouble > 100 {
-		errs = append(errs, fmt.Errorf("trouble is a percentage, 0 to 100, not %d", c.Trouble))
+		errs = append(errs, fmt.Errorf("trouble is a percentage, 0 to 100, not %g", c.Trouble))
 	}
 	for _, text := range c.Attach {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -81,14 +89,14 @@ func (c Config) Validate() error {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Orders == 0 {
-		c.Orders = defaultOrders
-	}
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:8080"
-		if c.Exit {
-			c.Listen = "127.0.0.1:0"
-		}
+	switch {
+	case c.Exit:
+		c.Orders = cmp.Or(c.Orders, defaultOrders)
+		c.Listen = "127.0.0.1:0"
+	default:
+		c.Orders = cmp.Or(c.Orders, endless)
+		c.Rate = cmp.Or(c.Rate, defaultRate)
+		c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
 	}
 	if c.Out == nil {
 		c.Out = io.Discard

@@ -75,9 +75,9 @@ const (
 )
 
 // draw is what order n meets.
-func draw(seed uint64, n, percent int) trouble {
+func draw(seed uint64, n int, percent float64) trouble {
 	r := source(seed, n, forTrouble)
-	if r.IntN(100) >= percent {
+	if r.Float64()*100 >= percent {
 		return noTrouble
 	}
 	return troubles[r.IntN(len(troubles))]

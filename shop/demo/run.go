@@ -1,10 +1,12 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"time"
 
@@ -126,7 +128,7 @@ func (d *demo) takeDir() error {
 // openJournal finds what earlier runs on the directory have begun. What can't be changed between
 // runs is the journal's.
 func (d *demo) openJournal() error {
-	head := journalHead{Seed: d.cfg.Seed, Prefix: d.cfg.Prefix}
+	head := journalHead{Seed: cmp.Or(d.cfg.Seed, rand.Uint64N(1_000_000)+1), Prefix: d.cfg.Prefix}
 	if head.Prefix == "" && d.stack == nil && len(d.cfg.Attach) == 0 {
 		head.Prefix = newPrefix()
 	}
@@ -136,7 +138,7 @@ func (d *demo) openJournal() error {
 	}
 	d.journal = j
 	d.undo = append(d.undo, func() { _ = j.close() })
-	if j.head.Seed != d.cfg.Seed {
+	if d.cfg.Seed != 0 && j.head.Seed != d.cfg.Seed {
 		return fmt.Errorf("%s belongs to a demo with seed %d: give that seed, or another directory", d.dir, j.head.Seed)
 	}
 	if d.cfg.Prefix != "" && j.head.Prefix != d.cfg.Prefix {
@@ -147,7 +149,10 @@ func (d *demo) openJournal() error {
 
 // host runs the services in this process and returns their base URL once they are ready.
 func (d *demo) host(ctx context.Context, where kafka.Config) (url string, err error) {
-	database := d.cfg.DatabaseURL
+	database, err := kafka.Expand(d.cfg.DatabaseURL)
+	if err != nil {
+		return "", fmt.Errorf("database: %w", err)
+	}
 	switch {
 	case database != "":
 	case d.stack != nil:
@@ -202,18 +207,24 @@ func (d *demo) run(ctx context.Context) (Report, error) {
 	defer stopShow()
 
 	g := &generator{
-		cfg: d.cfg, seed: d.cfg.Seed, prefix: d.journal.head.Prefix, shop: d.shop,
+		cfg: d.cfg, seed: d.journal.head.Seed, prefix: d.journal.head.Prefix, shop: d.shop,
 		journal: d.journal, cluster: d.cluster, producer: producer, open: w.openOrders,
 	}
 	if err := g.run(ctx); err != nil {
+		if ctx.Err() != nil && !d.cfg.Exit { // asked to end: there is nothing to judge yet
+			return Report{}, nil
+		}
 		return Report{}, fmt.Errorf("drive the shop: %w", err)
 	}
 	e, err := d.settle(ctx, w)
 	if err != nil {
+		if ctx.Err() != nil && !d.cfg.Exit {
+			return Report{}, nil
+		}
 		return Report{}, err
 	}
 	e.counted = !resumed && len(d.cfg.Attach) == 0
-	r := audit(e, d.cfg.Seed, d.begun)
+	r := audit(e, d.journal.head.Seed, d.begun)
 	stopShow()
 	if err := d.sum(r); err != nil || d.cfg.Exit {
 		return r, err

@@ -3,8 +3,10 @@ package demo
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,13 +27,21 @@ func (d *demo) greet(resumed bool) {
 	case len(d.cfg.Attach) > 0:
 		where = "services at " + strings.Join(d.cfg.Attach, ", ")
 	}
-	fmt.Fprintf(d.cfg.Err, "leat demo: %d orders, seed %d, %d%% with trouble; %s\n", d.cfg.Orders, d.cfg.Seed, d.cfg.Trouble, where)
+	fmt.Fprintf(d.cfg.Err, "leat demo: %s orders, seed %d, %g%% with trouble; %s\n", d.wanted(), d.journal.head.Seed, d.cfg.Trouble, where)
 	if resumed {
 		fmt.Fprintf(d.cfg.Err, "going on after %d orders of earlier runs\n", len(d.journal.all()))
 	}
 	if !d.cfg.Exit {
 		fmt.Fprintf(d.cfg.Err, "storefront: %s\n", d.url)
 	}
+}
+
+// wanted is how many orders there are to be.
+func (d *demo) wanted() string {
+	if d.cfg.Orders == endless {
+		return "endless"
+	}
+	return strconv.Itoa(d.cfg.Orders)
 }
 
 // show tells how far it is until the function that it returns is called, once or more.
@@ -45,7 +55,10 @@ func (d *demo) show(w *watch) (stop func()) {
 		defer close(ended)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
-		s := screen{d: d, begun: time.Now()}
+		s := screen{d: d, out: d.cfg.Err, begun: time.Now()}
+		if d.cfg.Live {
+			s.out = d.cfg.Out
+		}
 		for {
 			select {
 			case <-tick.C:
@@ -67,6 +80,7 @@ func (d *demo) show(w *watch) (stop func()) {
 // screen is where progress is told.
 type screen struct {
 	d     *demo
+	out   io.Writer
 	begun time.Time
 	last  string
 	lines int // drawn, to be drawn over
@@ -76,7 +90,7 @@ func (s *screen) draw(seen states) {
 	line := s.line(seen)
 	if !s.d.cfg.Live {
 		if line != s.last {
-			fmt.Fprintln(s.d.cfg.Err, line)
+			fmt.Fprintln(s.out, line)
 		}
 		s.last = line
 		return
@@ -89,13 +103,13 @@ func (s *screen) draw(seen states) {
 	}
 	text := b.String()
 	s.lines = strings.Count(text, "\n")
-	fmt.Fprint(s.d.cfg.Err, text)
+	fmt.Fprint(s.out, text)
 }
 
 // clear takes away what was drawn.
 func (s *screen) clear() {
 	if s.lines > 0 {
-		fmt.Fprintf(s.d.cfg.Err, "\x1b[%dA\x1b[J", s.lines)
+		fmt.Fprintf(s.out, "\x1b[%dA\x1b[J", s.lines)
 		s.lines = 0
 	}
 }
@@ -103,8 +117,8 @@ func (s *screen) clear() {
 func (s *screen) line(seen states) string {
 	orders, calls, notices := seen.open()
 	done, gone := seen.of("order", "completed"), seen.of("order", "cancelled")
-	return fmt.Sprintf("%d of %d orders placed, %d completed, %d cancelled; under way: %d orders, %d calls, %d notices",
-		done+gone+orders, s.d.cfg.Orders, done, gone, orders, calls, notices)
+	return fmt.Sprintf("%d of %s orders placed, %d completed, %d cancelled; under way: %d orders, %d calls, %d notices",
+		done+gone+orders, s.d.wanted(), done, gone, orders, calls, notices)
 }
 
 func stateLine(counts map[string]int64) string {
