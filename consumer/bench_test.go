@@ -55,7 +55,7 @@ func BenchmarkKeyed(b *testing.B) {
 		})
 	}
 	c.mu.Lock()
-	p := c.adopt(at{topic.Name, 0})
+	p := c.adopt(at{topic.Name, 0}, "")
 	c.mu.Unlock()
 	var offset int64
 	b.ReportAllocs()

@@ -57,12 +57,12 @@ func (c *Consumer) commitFinally(ctx context.Context, parts []*partition) {
 // retriable says whether the same commit may be accepted later.
 func retriable(err error) bool {
 	return !errors.Is(err, kerr.UnknownMemberID) && !errors.Is(err, kerr.IllegalGeneration) &&
-		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kgo.ErrClientClosed)
+		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kgo.ErrClientClosed) &&
+		!errors.Is(err, errLostMeanwhile)
 }
 
 // commit commits the low water of the given partitions, or of all, where it has moved. One commit is
-// under way at a time, and a partition becomes void only after a commit that it is in: so a commit
-// never tells of a partition that was given away before, under the member's newer generation.
+// under way at a time, and a revoked partition becomes void only after a commit that it is in.
 func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	select {
 	case c.committing <- struct{}{}:
@@ -84,6 +84,7 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	c.cfg.Hook("consumer.committing")
 	began := time.Now()
 	var failed error
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return c.stillOurs(marks, req.MemberID) })
 	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if failed = err; err == nil {
 			failed = c.answered(marks, resp)
@@ -96,6 +97,26 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	}
 	c.metrics.commits.With("done").Inc()
 	c.cfg.Hook("consumer.committed")
+	return nil
+}
+
+// errLostMeanwhile is why a commit was not sent.
+var errLostMeanwhile = errors.New("a partition was lost meanwhile")
+
+// stillOurs lets a commit go, or not. The client calls it when it has written its member id and
+// generation into the request, and joins no group before the answer is there. Without it: a commit
+// meets a rejoin after the session was lost, and waits; the partition is another member's by then,
+// who has fetched the offset and works; the commit goes out under our new generation, which the
+// coordinator can't tell from a rightful one, and moves the other's offset. Another member id than
+// the one that was given the partition tells the same of a session that ended while we joined.
+func (c *Consumer) stillOurs(marks map[*partition]lane.Mark, member string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for p := range marks {
+		if p.void || p.member != member {
+			return errLostMeanwhile
+		}
+	}
 	return nil
 }
 

@@ -20,18 +20,43 @@ const callbackGrace = 5 * time.Second
 // cancelGrace is how long handlers may take to return once their context has ended.
 const cancelGrace = time.Second
 
-// assigned takes over partitions that are new to us.
-func (c *Consumer) assigned(_ context.Context, _ *kgo.Client, added map[string][]int32) {
+// assigned takes over partitions that are new to us. It is also called when there are none.
+func (c *Consumer) assigned(_ context.Context, client *kgo.Client, added map[string][]int32) {
 	c.metrics.rebalances.Inc()
+	member, _ := client.GroupMetadata()
+	var suspects []*partition
 	c.betweenPolls(func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.joined, c.group = true, nil
+		suspects = c.suspect(member)
 		for topic, ids := range added {
 			for _, id := range ids {
-				p := c.adopt(at{topic, id})
+				p := c.adopt(at{topic, id}, member)
 				c.log.Info("partition assigned", "topic", topic, "partition", id, "epoch", p.epoch)
 			}
 		}
 	})
+	if len(suspects) > 0 {
+		c.reread(suspects)
+	}
+}
+
+// suspect begins anew with the partitions that were given to us under another member id. The client
+// says that they stay, and so says the group, but between the two our session had ended (an answer to
+// a join was lost), and another member may have worked on them. mu is held.
+func (c *Consumer) suspect(member string) (suspects []*partition) {
+	for name, old := range c.parts {
+		if old.member == member || old.lanes.Closed() {
+			continue
+		}
+		c.log.Warn("partition was lost and came back", "topic", name.topic, "partition", name.partition, "epoch", old.epoch)
+		c.dismissPart(old, ErrLost)
+		p := c.adopt(name, member)
+		p.blind = true
+		suspects = append(suspects, p)
+	}
+	return suspects
 }
 
 // startAt learns from where the client will fetch. It changes nothing.

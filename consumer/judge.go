@@ -28,6 +28,7 @@ type history struct {
 	cause    error  // why the handler was given up, or why it never began
 	reason   Reason // the same in a word
 	err      error  // the last error
+	alone    bool   // the dead letter is sent in a batch of its own
 	omit     int    // how many things the dead letter has to leave out
 }
 

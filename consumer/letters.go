@@ -1,10 +1,12 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -13,32 +15,67 @@ import (
 	"github.com/leatdev/leat"
 )
 
-// letterBatch is the largest request of dead letters that the client itself allows: the topic's own
-// limit decides.
-const letterBatch = 64 << 20
+// largestLetter is the largest dead letter that the client itself allows: the topic's own limit
+// decides.
+const largestLetter = 64 << 20
 
-// letters writes dead letters with a client of its own, which connects when there is a first one.
+// letters writes dead letters with clients of its own, which connect when there is a first one.
+// Letters travel in batches, and a topic's limit holds for a whole batch: when one is too large, its
+// letters are sent again one by one, by the second client, so that each answers for itself.
 type letters struct {
-	client *kgo.Client
 	group  string
+	client *kgo.Client
+	single *kgo.Client
+	turn   chan struct{} // holds one value: the right to send by single
+	wg     sync.WaitGroup
 }
 
 func newLetters(cfg Config, log *slog.Logger) (*letters, error) {
-	client, err := cfg.Kafka.NewClient(
+	opts := []kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerBatchMaxBytes(letterBatch),
 		kgo.ProducerLinger(0),
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int {
 			return func(r *kgo.Record, n int) int { return int(r.Partition) % n } // the source's number
 		})),
-	)
+	}
+	client, err := cfg.Kafka.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("make the dead-letter producer: %w", err)
 	}
-	return &letters{client: client, group: cfg.Group}, nil
+	single, err := cfg.Kafka.NewClient(append(opts, kgo.ProducerBatchMaxBytes(largestLetter))...)
+	if err != nil {
+		client.Close()
+		return nil, fmt.Errorf("make the dead-letter producer: %w", err)
+	}
+	return &letters{group: cfg.Group, client: client, single: single, turn: make(chan struct{}, 1)}, nil
 }
 
-func (l *letters) close() { l.client.Close() }
+// close ends what is still under way with an error.
+func (l *letters) close() {
+	l.client.Close()
+	l.single.Close()
+	l.wg.Wait()
+}
+
+// send writes r and calls then with the outcome, at once or later. alone sends it in a batch of its
+// own.
+func (l *letters) send(ctx context.Context, r *kgo.Record, alone bool, then func(error)) {
+	if !alone {
+		l.client.TryProduce(ctx, r, func(_ *kgo.Record, err error) { then(err) })
+		return
+	}
+	l.wg.Go(func() {
+		select {
+		case l.turn <- struct{}{}:
+		case <-ctx.Done():
+			then(context.Cause(ctx))
+			return
+		}
+		err := l.single.ProduceSync(ctx, r).FirstErr()
+		<-l.turn
+		then(err)
+	})
+}
 
 // omissible is what a dead letter leaves out when it is too large for its topic, in this order. The
 // record itself stays at its source as long as the topic keeps it.
@@ -108,7 +145,7 @@ func (c *Consumer) bury(it *item) {
 		past.last = past.first
 	}
 	r := c.letters.record(&it.Value, c.cfg.Version)
-	c.letters.client.TryProduce(c.ctx, r, func(_ *kgo.Record, err error) { c.buried(it, err) })
+	c.letters.send(c.ctx, r, it.Value.past.alone, func(err error) { c.buried(it, err) })
 }
 
 // buried goes on after a dead letter was written, or was not.
@@ -130,7 +167,10 @@ func (c *Consumer) buried(it *item, err error) {
 		return
 	}
 	if errors.Is(err, kerr.MessageTooLarge) && w.past.omit < len(omissible) {
-		w.past.omit++
+		if w.past.alone {
+			w.past.omit++
+		}
+		w.past.alone = true
 		c.bury(it)
 		return
 	}

@@ -26,10 +26,11 @@ type item = lane.Item[work]
 // partition is one assignment of a partition to this member. When the partition goes away and comes
 // back, that is another partition: whatever still holds this one finds it void.
 type partition struct {
-	at    at
-	epoch int64
-	route *route
-	seed  maphash.Seed
+	at     at
+	epoch  int64
+	member string // our id in the group when it was given to us
+	route  *route
+	seed   maphash.Seed
 
 	ctx    context.Context // of its attempts
 	cancel context.CancelCauseFunc
@@ -39,6 +40,7 @@ type partition struct {
 	tracker   *lane.Tracker
 	drained   chan struct{} // closed when it is closed and nothing is in hand
 	void      bool          // taken away: nothing that finishes counts
+	blind     bool          // the place to read from is not known yet: what comes is dropped
 	paused    bool          // its fetching is
 	committed lane.Mark     // Offset -1: not known
 	high      int64         // high watermark, -1: not known
@@ -52,13 +54,13 @@ type partition struct {
 }
 
 // adopt makes the state of a newly assigned partition. mu is held.
-func (c *Consumer) adopt(name at) *partition {
+func (c *Consumer) adopt(name at, member string) *partition {
 	if old := c.parts[name]; old != nil {
 		c.dismissPart(old, ErrLost)
 	}
 	c.epoch++
 	p := &partition{
-		at: name, epoch: c.epoch, route: c.routes[name.topic], seed: maphash.MakeSeed(),
+		at: name, epoch: c.epoch, member: member, route: c.routes[name.topic], seed: maphash.MakeSeed(),
 		lanes: c.sched.NewPart(), tracker: new(lane.Tracker), drained: make(chan struct{}),
 		committed: lane.Mark{Offset: -1, Epoch: -1}, high: -1,
 	}

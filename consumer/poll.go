@@ -55,10 +55,15 @@ func (c *Consumer) nextPoll() (context.Context, bool) {
 	if c.stopPoll != nil {
 		c.stopPoll()
 	}
-	for _, fn := range c.between {
-		fn()
+	for len(c.between) > 0 {
+		fns := c.between
+		c.between = nil
+		c.mu.Unlock()
+		for _, fn := range fns {
+			fn()
+		}
+		c.mu.Lock()
 	}
-	c.between = nil
 	if c.state != running {
 		return nil, false
 	}
@@ -67,8 +72,7 @@ func (c *Consumer) nextPoll() (context.Context, bool) {
 	return ctx, true
 }
 
-// betweenPolls runs fn, with mu held, when no fetch is between the client and the lanes, and waits
-// until it has. It ends the poll under way, which loses nothing: a poll that is cut short has taken
+// betweenPolls runs fn when no fetch is between the client and the lanes, and waits until it has. It ends the poll under way, which loses nothing: a poll that is cut short has taken
 // nothing out of the client.
 //
 // A new assignment begins this way. Otherwise: a poll takes records of a partition out of the client;
@@ -95,7 +99,7 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 	name := at{f.Topic, f.Partition}
 	c.mu.Lock()
 	p := c.parts[name]
-	if p == nil || p.lanes.Closed() {
+	if p == nil || p.blind || p.lanes.Closed() {
 		c.stale += int64(len(f.Records))
 		c.mu.Unlock()
 		return nil
@@ -255,6 +259,6 @@ func (c *Consumer) restart(name at, loss *kgo.ErrDataLoss) {
 	defer c.mu.Unlock()
 	if old := c.parts[name]; old != nil && !old.lanes.Closed() {
 		c.dismissPart(old, ErrLost)
-		c.adopt(name)
+		c.adopt(name, old.member)
 	}
 }

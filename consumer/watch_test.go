@@ -202,3 +202,27 @@ func (l *ledger) soundPerKey(t *testing.T, keys, n int) {
 		}
 	}
 }
+
+// complete checks that each key's events 0..n-1 all took effect, and for the first time in order.
+// While a member that lost its session does not know it yet, its effects and its heir's mix.
+func (l *ledger) complete(t *testing.T, keys, n int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.byKey) != keys {
+		t.Errorf("%d keys, want %d", len(l.byKey), keys)
+	}
+	for key, list := range l.byKey {
+		next := 0
+		for i, got := range list {
+			if got > next {
+				t.Errorf("key %s: effect %d is %d, but %d has not been: %v", key, i, got, next, list)
+				break
+			}
+			next = max(next, got+1)
+		}
+		if next != n {
+			t.Errorf("key %s: %d events, want %d: %v", key, next, n, list)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/leatdev/leat/consumer/lane"
+)
+
+// reread makes the client read partitions from where the group's offsets say. Until it is through,
+// what comes of them is dropped. It tries for as long as the consumer runs: the group's callback
+// waits, but not its heartbeat.
+func (c *Consumer) reread(parts []*partition) {
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		marks, err := c.groupMarks(parts)
+		if err == nil {
+			c.seek(marks)
+			return
+		}
+		c.log.Warn("fetch the group's offsets of partitions that came back", "err", err)
+		select {
+		case <-time.After(pause):
+		case <-c.pollDone:
+			return
+		}
+	}
+}
+
+// seek sets the client and the trackers to the marks between two polls: what the last one had taken
+// out was dropped, and the next takes out what the marks say.
+func (c *Consumer) seek(marks map[*partition]lane.Mark) {
+	offsets := map[string]map[int32]kgo.EpochOffset{}
+	for p, m := range marks {
+		if offsets[p.at.topic] == nil {
+			offsets[p.at.topic] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[p.at.topic][p.at.partition] = kgo.EpochOffset{Epoch: m.Epoch, Offset: m.Offset}
+	}
+	c.betweenPolls(func() {
+		c.client.SetOffsets(offsets)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for p, m := range marks {
+			p.committed, p.tracker, p.blind = m, lane.NewTracker(m), false
+		}
+	})
+}
+
+// groupMarks is where the group stands in the partitions: its offset, or the start of the log.
+func (c *Consumer) groupMarks(parts []*partition) (map[*partition]lane.Mark, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
+	defer cancel()
+	adm := kadm.NewClient(c.client)
+	var topics []string
+	for _, p := range parts {
+		topics = append(topics, p.at.topic)
+	}
+	offsets, err := adm.FetchOffsets(ctx, c.cfg.Group)
+	if err != nil {
+		return nil, fmt.Errorf("fetch offsets: %w", err)
+	}
+	starts, err := adm.ListStartOffsets(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("list the starts of topics: %w", err)
+	}
+	marks := map[*partition]lane.Mark{}
+	for _, p := range parts {
+		start, ok := starts.Lookup(p.at.topic, p.at.partition)
+		if !ok || start.Err != nil {
+			return nil, fmt.Errorf("list the start of %s/%d: %w", p.at.topic, p.at.partition, start.Err)
+		}
+		marks[p] = lane.Mark{Offset: start.Offset, Epoch: -1}
+		if o, ok := offsets.Lookup(p.at.topic, p.at.partition); ok && o.Err == nil && o.At >= 0 {
+			marks[p] = lane.Mark{Offset: o.At, Epoch: o.LeaderEpoch}
+		}
+	}
+	return marks, nil
+}
