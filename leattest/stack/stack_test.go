@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -136,6 +137,9 @@ func TestCrashAtEachCommitPoint(t *testing.T) {
 	}
 	for _, embedded := range []bool{false, true} {
 		for _, point := range points {
+			if embedded && (strings.HasPrefix(point, "consumer.") || point == "relay.committing" || point == "once.committed") {
+				continue // the same as on Kafka, or not there
+			}
 			t.Run(fmt.Sprintf("%s embedded=%v", point, embedded), func(t *testing.T) {
 				t.Parallel()
 				var mu sync.Mutex
@@ -159,7 +163,7 @@ func TestCrashAtEachCommitPoint(t *testing.T) {
 					}
 					const n = 5
 					place(t, s, n, revive)
-					for range 600 { // a minute in which what dies is started anew
+					for range 200 { // 20 s, three sessions, in which what dies is started anew
 						revive()
 						time.Sleep(100 * time.Millisecond)
 					}
@@ -170,9 +174,6 @@ func TestCrashAtEachCommitPoint(t *testing.T) {
 					}
 					mu.Lock()
 					defer mu.Unlock()
-					if point == "relay.committing" && embedded { // no transactions there
-						return
-					}
 					if !died["order"] || !died["payment"] {
 						t.Errorf("died %v, want both", died)
 					}
