@@ -24,7 +24,7 @@ type Demo struct {
 	Listen  string   // address of the storefront
 	JSON    bool     // one object in place of text
 
-	Connect  kafka.Config // Kafka's properties (-X, environment, file), and the brokers where Kafka is set
+	Connect  kafka.Config // the cluster, with all its properties; no Brokers: the embedded one
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Terminal bool         // Stdout is one, and may be redrawn
@@ -61,6 +61,9 @@ with 3. --data keeps everything: killed at any moment, the same command goes on 
 				return err
 			}
 			d.Connect, d.JSON = host.Kafka, a.output == formJSON
+			if d.Kafka == "" && len(d.Attach) == 0 {
+				d.Connect.Brokers = nil // the embedded broker, whatever the environment says
+			}
 			d.Stdout, d.Stderr, d.Terminal, d.Logger = a.cfg.Stdout, a.cfg.Stderr, a.redraws(), a.logger()
 			return a.cfg.Demo(cmd.Context(), d)
 		},
@@ -89,8 +92,8 @@ func (d *Demo) check() error {
 		return usagef("--rate %g: want 0 or more", d.Rate)
 	case d.Trouble < 0 || d.Trouble > 100:
 		return usagef("--trouble %g: want a percentage", d.Trouble)
-	case len(d.Attach) > 0 && d.Kafka == "":
-		return usagef("--attach needs --kafka: the audit reads the topics")
+	case len(d.Attach) > 0 && d.DB != "":
+		return usagef("--attach drives services that have databases already: leave --db away")
 	}
 	return nil
 }

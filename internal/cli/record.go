@@ -90,7 +90,7 @@ func viewOf(w leat.Wire) recordView {
 func (v *recordView) setData(data []byte) {
 	switch {
 	case data == nil:
-	case json.Valid(data):
+	case json.Valid(data) && utf8.Valid(data):
 		v.Data = data
 	case utf8.Valid(data):
 		v.Text = new(string(data))
