@@ -80,7 +80,7 @@ func (r *resolved) tlsHint(err error) string {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return "the listener does not speak TLS: check the port, or set security.protocol to PLAINTEXT or SASL_PLAINTEXT"
 	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" { // an alert of TLS
 		return "the broker ended the handshake: it may want a client certificate (ssl.certificate.location, ssl.key.location), or another one"
 	}
 	if _, ok := errors.AsType[*handshakeError](err); ok {

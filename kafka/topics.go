@@ -37,7 +37,7 @@ func (c *Client) TopicStates(ctx context.Context, names ...string) (map[string]T
 	}
 	details, err := c.adm.ListTopicsWithInternal(ctx, names...)
 	if err != nil {
-		return nil, &Error{Op: "list topics", Partition: -1, Err: err}
+		return nil, &Error{Op: "list topics", Partition: -1, Err: err, Hint: rightHint(err, "Describe on the topics")}
 	}
 	for name, d := range details {
 		switch {
