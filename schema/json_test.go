@@ -77,17 +77,19 @@ type everything struct {
 	Raw   json.RawMessage   `json:"raw,omitempty"`
 	W     word              `json:"w"`
 	Str   int               `json:"-"`
-	Dash  int               `json:"-,"`
-	Bad   int               `json:"b\"ad"`
-	D     time.Duration     `json:"d"`
-	Z     struct{}          `json:"z,omitempty"`
-	ZZ    inner             `json:"zz,omitzero"`
-	Addr  netip.Addr        `json:"addr"`
-	E     embeds            `json:"e"`
-	Q     struct {
+	//lint:ignore SA5008 the standard library names this member "-"
+	Dash int `json:"-,"`
+	//lint:ignore SA5008 the standard library falls back to the field's name
+	Bad  int           `json:"b\"ad"`
+	D    time.Duration `json:"d"`
+	Z    struct{}      `json:"z,omitempty"`
+	ZZ   inner         `json:"zz,omitzero"`
+	Addr netip.Addr    `json:"addr"`
+	E    embeds        `json:"e"`
+	Q    struct {
 		N int `json:"n,string"`
 	} `json:"q"`
-	hidden int
+	hidden int //lint:ignore U1000 what is not exported is not encoded
 }
 
 // twoOfAName is a struct whose fields bear one name; vet would not let us write it.
