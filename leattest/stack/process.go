@@ -158,6 +158,7 @@ func (p *Process) hook(service, point string) {
 // dial connects as long as the process lives, and remembers what to cut.
 func (p *Process) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	if p.isDead() {
+		time.Sleep(time.Second) // a client that tries again without a pause would keep the bubble's time from passing
 		return nil, errCrashed
 	}
 	c, err := p.stack.broker.Dial(ctx, network, addr)
