@@ -27,6 +27,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/leatdev/leat/internal/cli"
 	"github.com/leatdev/leat/shop"
@@ -45,8 +46,13 @@ func main() {
 	})
 }
 
+// demoMemory is how much of the machine the demo's Go heap should take, in bytes: above it the
+// collector works harder. Soft, and far above what is alive.
+const demoMemory = 80 << 20
+
 // runDemo hands the demo what the command line asks of it.
 func runDemo(ctx context.Context, d cli.Demo, services shop.Config) error {
+	debug.SetMemoryLimit(demoMemory)
 	cluster := d.Connect
 	if d.Kafka == "" {
 		cluster.Brokers = nil // none asked for: embedded
