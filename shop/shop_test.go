@@ -1,17 +1,23 @@
 package shop_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/devstack"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/service"
@@ -19,6 +25,7 @@ import (
 	"github.com/leatdev/leat/shop/contract"
 	"github.com/leatdev/leat/shop/ledger"
 	"github.com/leatdev/leat/shop/order"
+	"github.com/leatdev/leat/shop/payment"
 )
 
 // running is the shop on an embedded broker and SQLite, behind its real HTTP API.
@@ -165,5 +172,243 @@ func TestOrderGoesThroughTheWholeShop(t *testing.T) {
 	r.call("GET", "/stock/tea", "", nil, &tea)
 	if tea.Available != 8 || tea.Taken != 2 {
 		t.Errorf("stock is %+v", tea)
+	}
+}
+
+func (r *running) problem(method, path, key, body string, status int) {
+	r.t.Helper()
+	var p struct {
+		Type, Title, Detail string
+		Status              int
+	}
+	resp := r.call(method, path, key, body, &p)
+	if resp.StatusCode != status || p.Status != status || p.Title == "" || p.Type == "" || p.Detail == "" || resp.Header.Get("Content-Type") != "application/problem+json" {
+		r.t.Errorf("%s %s %q: got %s, %s, %+v, want %d", method, path, body, resp.Status, resp.Header.Get("Content-Type"), p, status)
+	}
+}
+
+func TestBadRequestsGetProblemsAndChangeNothing(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 10)
+	good := `{"customer_id":"ada","currency":"EUR","items":[{"sku":"tea","quantity":1,"unit_price":5}]}`
+	long := `{"customer_id":"` + strings.Repeat("a", 70<<10) + `"}`
+	for _, c := range []struct {
+		method, path, key, body string
+		status                  int
+	}{
+		{"POST", "/orders", "", good, 400},
+		{"POST", "/orders", strings.Repeat("k", 256), good, 400},
+		{"POST", "/orders", "k", "", 400},
+		{"POST", "/orders", "k", `{`, 400},
+		{"POST", "/orders", "k", `[]`, 400},
+		{"POST", "/orders", "k", good + good, 400},
+		{"POST", "/orders", "k", strings.Replace(good, "currency", "curency", 1), 400},
+		{"POST", "/orders", "k", strings.Replace(good, `"quantity":1`, `"quantity":"1"`, 1), 400},
+		{"POST", "/orders", "k", long, 413},
+		{"POST", "/orders", "k", strings.Replace(good, `"ada"`, `""`, 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, `"ada"`, `"a\u0000b"`, 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, "EUR", "euro", 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, `"quantity":1`, `"quantity":0`, 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, `"quantity":1`, `"quantity":-1`, 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, `"unit_price":5`, `"unit_price":-5`, 1), 422},
+		{"POST", "/orders", "k", strings.Replace(good, `"tea"`, `"t e a"`, 1), 422},
+		{"POST", "/orders", "k", `{"customer_id":"ada","currency":"EUR","items":[]}`, 422},
+		{"GET", "/orders/nobody", "", "", 404},
+		{"POST", "/orders/nobody/cancel", "", "", 404},
+		{"GET", "/orders/nobody/timeline", "", "", 404},
+		{"GET", "/orders?limit=0", "", "", 400},
+		{"GET", "/orders?limit=1001", "", "", 400},
+		{"GET", "/orders?state=lost", "", "", 400},
+		{"GET", "/stock/nothing", "", "", 404},
+		{"PUT", "/stock/tea", "", `{}`, 422},
+		{"PUT", "/stock/tea", "", `{"quantity":-1}`, 422},
+		{"PUT", "/stock/t%20ea", "", `{"quantity":1}`, 422},
+	} {
+		r.problem(c.method, c.path, c.key, c.body, c.status)
+	}
+	var page struct{ Items []order.View }
+	r.call("GET", "/orders", "", nil, &page)
+	if len(page.Items) != 0 {
+		t.Errorf("bad requests made %d orders", len(page.Items))
+	}
+	var tea struct{ Available int64 }
+	if r.call("GET", "/stock/tea", "", nil, &tea); tea.Available != 10 {
+		t.Errorf("bad requests moved stock to %d", tea.Available)
+	}
+}
+
+func TestOneOrderPerIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 1000)
+	places := make(chan string, 20)
+	var wait sync.WaitGroup
+	for range cap(places) {
+		wait.Go(func() { places <- r.place("same", basket("ada")) })
+	}
+	wait.Wait()
+	close(places)
+	first := <-places
+	for other := range places {
+		if other != first {
+			t.Errorf("one key made %s and %s", first, other)
+		}
+	}
+	r.problem("POST", "/orders", "same", `{"customer_id":"bob","currency":"EUR","items":[{"sku":"tea","quantity":1,"unit_price":5}]}`, 422)
+	r.ended(first)
+	if again := r.place("same", basket("ada")); again != first {
+		t.Errorf("after its end the key made %s", again)
+	}
+}
+
+func TestOrdersAreListedInPages(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 1000)
+	want := map[string]bool{}
+	for i := range 5 {
+		location := r.place(fmt.Sprint("ada", i), basket("ada"))
+		want[strings.TrimPrefix(location, "/orders/")] = true
+		r.place(fmt.Sprint("bob", i), basket("bob"))
+	}
+	after, pages := "", 0
+	for {
+		var page struct {
+			Items []order.View
+			Next  string
+		}
+		r.call("GET", "/orders?customer=ada&limit=2&after="+after, "", nil, &page)
+		pages++
+		for _, o := range page.Items {
+			if !want[o.OrderID] {
+				t.Errorf("order %s of %s is listed again, or is no one of ada's", o.OrderID, o.CustomerID)
+			}
+			delete(want, o.OrderID)
+		}
+		if after = page.Next; after == "" {
+			break
+		}
+	}
+	if len(want) != 0 || pages != 3 {
+		t.Errorf("%d pages, not listed: %v", pages, want)
+	}
+}
+
+// Each customer of the sandbox brings its order to the end that its payment asks for, and the
+// gateway's books to the money that is due.
+func TestPaymentsEndOrders(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{Payment: payment.Config{
+		Timeout: 100 * time.Millisecond, Retry: leat.Retry{Attempts: 4, Base: time.Millisecond, Max: 5 * time.Millisecond},
+	}})
+	r.stock("tea", 1000)
+	soldOut := []contract.Item{{SKU: "none", Quantity: 1, UnitPrice: 7}}
+	for name, c := range map[string]struct {
+		req    order.Request
+		state  order.State
+		reason string
+		charge payment.State
+	}{
+		"charged":               {basket("ada"), order.Completed, "", payment.Charged},
+		"declined":              {basket("declined-ada"), order.Cancelled, order.ReasonPayment, payment.Failed},
+		"fails at first":        {basket("flaky-ada"), order.Completed, "", payment.Charged},
+		"hangs at first":        {basket("hanging-ada"), order.Completed, "", payment.Charged},
+		"attempts used up":      {basket("dead-ada"), order.Cancelled, order.ReasonPayment, payment.Voided},
+		"refunded":              {basket("ada", soldOut...), order.Cancelled, order.ReasonStock, payment.Refunded},
+		"refund fails first":    {basket("flaky-ada", soldOut...), order.Cancelled, order.ReasonStock, payment.Refunded},
+		"refund hangs at first": {basket("hanging-ada", soldOut...), order.Cancelled, order.ReasonStock, payment.Refunded},
+	} {
+		o := r.ended(r.place(name, c.req))
+		if o.State != c.state || o.Reason != c.reason {
+			t.Errorf("%s: %s %q, want %s %q", name, o.State, o.Reason, c.state, c.reason)
+		}
+		leattest.Eventually(t, name+" is settled with the gateway", func() error {
+			var page struct{ Items []payment.View }
+			r.call("GET", "/charges?limit=1000", "", nil, &page)
+			for _, v := range page.Items {
+				if v.OrderID != o.OrderID {
+					continue
+				}
+				held := v.Captured - v.Returned
+				if v.State != c.charge || (held == 1) != (c.state == order.Completed) || v.Captured > 1 {
+					return fmt.Errorf("%+v", v)
+				}
+				return nil
+			}
+			return errors.New("there is no charge")
+		})
+	}
+}
+
+func TestTimelineStreamGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 10)
+	o := r.ended(r.place("k1", basket("ada")))
+	read := func(last string, n int) (ids []string, states int) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/orders/"+o.OrderID+"/timeline", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last != "" {
+			req.Header.Set("Last-Event-ID", last)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if ct := resp.Header.Get("Content-Type"); ct != "text/event-stream" {
+			t.Fatalf("content type %q", ct)
+		}
+		lines := bufio.NewScanner(resp.Body)
+		for len(ids) < n && lines.Scan() {
+			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				ids = append(ids, id)
+			}
+			if lines.Text() == "event: state" {
+				states++
+			}
+		}
+		return ids, states
+	}
+	all, _ := read("", 7)
+	if len(all) != 7 {
+		t.Fatalf("got the entries %v", all)
+	}
+	rest, _ := read(all[4], 2)
+	if len(rest) != 2 || rest[0] != all[5] || rest[1] != all[6] {
+		t.Errorf("after %s came %v, want %v", all[4], rest, all[5:])
+	}
+}
+
+func TestCancelIsDecidedByShipping(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 1000)
+	done := r.place("k-done", basket("ada"))
+	r.ended(done)
+	r.problem("POST", done+"/cancel", "", "", 409)
+	ends := map[order.State]int{}
+	for i := range 10 {
+		location := r.place(fmt.Sprint("k", i), basket("ada"))
+		resp := r.call("POST", location+"/cancel", "", nil, nil)
+		if resp.StatusCode != 202 && resp.StatusCode != 409 {
+			t.Errorf("cancel: %s", resp.Status)
+		}
+		o := r.ended(location)
+		ends[o.State]++
+		if o.State == order.Cancelled && o.Reason != order.ReasonCustomer {
+			t.Errorf("cancelled because of %q", o.Reason)
+		}
+		if again := r.call("POST", location+"/cancel", "", nil, nil); (again.StatusCode == 202) != (o.State == order.Cancelled) {
+			t.Errorf("cancel again: %s, the order is %s", again.Status, o.State)
+		}
+	}
+	if ends[order.Cancelled] == 0 {
+		t.Errorf("a cancel right after the order never won: %v", ends)
 	}
 }

@@ -48,7 +48,7 @@ func main() {
 
 // demoMemory is how much of the machine the demo's Go heap should take, in bytes: above it the
 // collector works harder. Soft, and far above what is alive.
-const demoMemory = 80 << 20
+const demoMemory = 64 << 20
 
 // runDemo hands the demo what the command line asks of it.
 func runDemo(ctx context.Context, d cli.Demo, services shop.Config) error {
