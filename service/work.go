@@ -138,20 +138,25 @@ const developing = 6 * time.Second
 // flushPoll is how often flush looks.
 const flushPoll = 20 * time.Millisecond
 
-// flush waits until the outbox is empty if this process is the one that empties it, and tells how
-// many events are left.
+// flush waits until the outbox is empty, or another process is seen to empty it, and tells how many
+// events are left.
 func (s *Service) flush(limit context.Context) int64 {
 	if s.relay == nil {
 		return 0
 	}
+	var head, rows int64
 	for {
 		status, err := s.relay.Status(limit)
-		if err == nil && (status.Rows == 0 || !status.Leading) {
-			return 0
+		if err == nil {
+			rows = status.Rows
+			if rows == 0 || !status.Leading && head > 0 && status.Head > head {
+				return 0
+			}
+			head = status.Head
 		}
 		pause(limit, flushPoll)
 		if limit.Err() != nil {
-			return max(status.Rows, 1)
+			return rows
 		}
 	}
 }
