@@ -40,7 +40,8 @@ func (n *network) Dial(ctx context.Context, netw, addr string) (net.Conn, error)
 
 type cable struct {
 	net.Conn
-	net *network
+	net    *network
+	losing atomic.Bool // the next reply is the one to lose
 }
 
 // Write sees whole requests: size, then the API key.
@@ -49,16 +50,20 @@ func (c *cable) Write(p []byte) (int, error) {
 		return 0, errDown
 	}
 	if len(p) >= 6 && kmsg.Key(binary.BigEndian.Uint16(p[4:])) == kmsg.EndTxn && c.net.armed.CompareAndSwap(true, false) {
-		c.net.down.Store(true)
 		if !c.net.deliver {
+			c.net.down.Store(true)
 			return 0, errDown
 		}
+		c.losing.Store(true)
 	}
 	return c.Conn.Write(p)
 }
 
 func (c *cable) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if c.losing.Load() { // the broker has answered, so the request has done its work
+		c.net.down.Store(true)
+	}
 	if c.net.down.Load() {
 		return 0, errDown
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -80,9 +81,13 @@ func TestCommitShowsMessagesAndPositionTogether(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if diff := cmp.Diff([]string{"0", "0b", "2", "2b"}, values(t, b, events)); diff != "" {
-			t.Errorf("events:\n%s", diff)
-		}
+		// The broker writes the commit's markers after its answer.
+		leattest.Eventually(t, "the events of the committed transactions, and no others, are visible", func() error {
+			if diff := cmp.Diff([]string{"0", "0b", "2", "2b"}, values(t, b, events)); diff != "" {
+				return errors.New(diff)
+			}
+			return nil
+		})
 		var at []string
 		if err := tx.ReadPartition(within(t, 10*time.Second), positions, 3, 0, func(w leat.Wire) error {
 			at = append(at, string(w.Key())+"="+string(w.Value()))
@@ -130,9 +135,12 @@ func TestHeirFencesItsElder(t *testing.T) {
 		if err := heir.Commit(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([]string{"heir"}, values(t, b, topic)); diff != "" {
-			t.Error(diff)
-		}
+		leattest.Eventually(t, "the heir's event, and no other, is visible", func() error {
+			if diff := cmp.Diff([]string{"heir"}, values(t, b, topic)); diff != "" {
+				return errors.New(diff)
+			}
+			return nil
+		})
 	})
 }
 
