@@ -82,6 +82,8 @@ func (h Handler) Validate() error {
 	switch {
 	case h.Err != nil:
 		return h.Err
+	case h.Unbound != nil && h.Bind == nil:
+		return fmt.Errorf("handler of %s on %s got an option that only outbox.Once takes", h.Kind.Type, h.Topic.Name)
 	case h.Handle == nil && h.Bind != nil:
 		return fmt.Errorf("handler of %s on %s is not bound: pass it through the box's Bind, or run it in a service with a database", h.Kind.Type, h.Topic.Name)
 	case h.Handle == nil:

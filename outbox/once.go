@@ -23,6 +23,9 @@ func Once[T any](topic leat.Topic, fn func(context.Context, *Tx, *leat.Event[T])
 	if h.Err == nil && h.Unbound != nil && !ok {
 		h.Err = fmt.Errorf("the outbox.OnExhausted of the handler of %s takes another event type", h.Kind.Type)
 	}
+	if h.Err == nil && h.Exhausted != nil {
+		h.Err = fmt.Errorf("the handler of %s is an outbox.Once and takes outbox.OnExhausted, not consumer.OnExhausted", h.Kind.Type)
+	}
 	h.Bind = func(resource any) (leat.Handler, error) {
 		box, ok := resource.(*Box)
 		if !ok {

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/outbox"
@@ -179,10 +180,12 @@ func TestOnceTellsWhatIsWrongWithIt(t *testing.T) {
 	topic := leat.Topic{Name: "things", Carries: []any{moved{}}}
 	other := outbox.OnExhausted(func(context.Context, *outbox.Tx, *leat.Event[stray], error) error { return nil })
 	for name, h := range map[string]leat.Handler{
-		"no function":        outbox.Once[moved](topic, nil),
-		"another type":       outbox.Once(topic, effect, other),
-		"not on the topic":   outbox.Once(topic, func(context.Context, *outbox.Tx, *leat.Event[stray]) error { return nil }),
-		"two of OnExhausted": outbox.Once(topic, effect, outbox.OnExhausted[moved](nil)),
+		"no function":       outbox.Once[moved](topic, nil),
+		"another type":      outbox.Once(topic, effect, other),
+		"not on the topic":  outbox.Once(topic, func(context.Context, *outbox.Tx, *leat.Event[stray]) error { return nil }),
+		"consumer's option": outbox.Once(topic, effect, consumer.OnExhausted(func(context.Context, *leat.Event[moved], error) error { return nil })),
+		"an option of Once": consumer.On(topic, func(context.Context, *leat.Event[moved]) error { return nil }, outbox.OnExhausted(func(context.Context, *outbox.Tx, *leat.Event[moved], error) error { return nil })),
+		"no OnExhausted":    outbox.Once(topic, effect, outbox.OnExhausted[moved](nil)),
 	} {
 		bound, err := box.Bind(h)
 		if err == nil {

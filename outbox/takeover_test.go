@@ -154,6 +154,13 @@ func TestTwoOutboxesOfOneServiceDoNotMeet(t *testing.T) {
 	other := newWorld(t, sql.SQLite(t), w.b)
 	other.name, other.topic, other.stray = w.name, w.topic, w.stray
 	other.box = other.newBox(other.db)
+	// A position of the other one that is newer must not hide its own.
+	w.publish(moved{Key: "c", N: 1})
+	w.crash("relay.committed", 1)
+	_, stop := other.relay()
+	other.publish(moved{Key: "d", N: 1})
+	other.empty()
+	stop()
 	var takeovers, commits atomic.Int32
 	watch := func(c *outbox.RelayConfig) {
 		c.Logger = counting(&takeovers)
@@ -171,7 +178,7 @@ func TestTwoOutboxesOfOneServiceDoNotMeet(t *testing.T) {
 		w.empty()
 		other.empty()
 	}
-	inOrder(t, w.read(w.topic.Name), 40)
+	inOrder(t, w.read(w.topic.Name), 42)
 	if commits.Load() < 20 || takeovers.Load() != 0 {
 		t.Errorf("%d commits, %d relays started anew", commits.Load(), takeovers.Load())
 	}

@@ -123,6 +123,9 @@ func (s *Service) start(r *run) {
 	if s.relay != nil {
 		run(r.relaying, relayPart, true, s.relay.Run)
 	}
+	if s.box != nil && s.relay == nil {
+		run(r.relaying, "inbox", true, s.box.KeepInbox) // a relay does it beside its work
+	}
 	if s.consumer != nil {
 		run(r.handling, consumerPart, true, s.consumer.Run)
 	}
