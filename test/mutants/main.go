@@ -34,6 +34,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 )
@@ -54,14 +55,16 @@ func run(ctx context.Context, root string, words []string, timeout time.Duration
 	if err != nil {
 		return err
 	}
+	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !m.matches(words) })
+	unsound := sound(ctx, root, mutants, timeout)
 	var bad []string
 	caught := 0
 	for _, m := range mutants {
-		if !m.matches(words) {
-			continue
-		}
 		start := time.Now()
 		verdict, detail := judge(ctx, root, m, timeout)
+		if out, fails := unsound[m.name]; fails {
+			verdict, detail = errorVerdict, "its test fails without it:\n"+out
+		}
 		fmt.Printf("%-9s %-44s %s %s (%.1f s)\n", verdict, m.name, m.pkg, m.test, time.Since(start).Seconds())
 		if verdict == caughtVerdict {
 			caught++

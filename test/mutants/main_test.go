@@ -141,3 +141,21 @@ func TestVerdicts(t *testing.T) {
 		})
 	}
 }
+
+// A test that is red anyway shows nothing.
+func TestATestThatFailsWithoutItsMutantIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":    "module m\n\ngo 1.26\n",
+		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc TestGood(t *testing.T) {}\n\nfunc TestRed(t *testing.T) { t.Fatal() }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	unsound := sound(context.Background(), dir, []mutant{{name: "good", pkg: ".", test: "TestGood", tags: "x"}, {name: "red", pkg: ".", test: "TestRed", tags: "x"}}, time.Minute)
+	if _, told := unsound["red"]; !told || len(unsound) != 1 {
+		t.Errorf("unsound: %v, want red alone", unsound)
+	}
+}

@@ -143,6 +143,42 @@ func judge(ctx context.Context, root string, m mutant, timeout time.Duration) (v
 	}
 }
 
+// sound runs the tests of the mutants on the code as it is, those of a package together, and returns
+// what they printed by the name of each mutant whose test fails there: it could show nothing.
+func sound(ctx context.Context, root string, mutants []mutant, timeout time.Duration) map[string]string {
+	type group struct{ pkg, tags, env string }
+	groups := map[group][]mutant{}
+	for _, m := range mutants {
+		g := group{m.pkg, m.tags, strings.Join(m.env, "\n")}
+		groups[g] = append(groups[g], m)
+	}
+	unsound := map[string]string{}
+	for g, all := range groups {
+		var tests []string
+		for _, m := range all {
+			if !slices.Contains(tests, m.test) {
+				tests = append(tests, m.test)
+			}
+		}
+		limit := time.Duration(len(tests)) * timeout
+		ctx, cancel := context.WithTimeout(ctx, limit+time.Minute)
+		cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-vet=off", "-tags", g.tags,
+			"-timeout", limit.String(), "-run", "^("+strings.Join(tests, "|")+")$", g.pkg)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), all[0].env...)
+		b, err := cmd.CombinedOutput()
+		cancel()
+		if err == nil {
+			continue
+		}
+		for _, m := range all {
+			if !strings.Contains(string(b), "--- PASS: "+m.test+" ") {
+				unsound[m.name] = string(b)
+			}
+		}
+	}
+	return unsound
+}
+
 func writeOverlay(root, dir, path string, src []byte) (string, error) {
 	abs, err := filepath.Abs(filepath.Join(root, path))
 	if err != nil {
@@ -163,11 +199,8 @@ func writeOverlay(root, dir, path string, src []byte) (string, error) {
 func (m mutant) runTest(ctx context.Context, root, overlay string, timeout time.Duration) (out string, failed bool) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+time.Minute)
 	defer cancel()
-	args := []string{"test", "-v", "-count=1", "-vet=off", "-tags", m.tags, "-timeout", timeout.String(), "-run", "^" + m.test + "$"}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
-	}
-	cmd := exec.CommandContext(ctx, "go", append(args, m.pkg)...)
+	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-vet=off", "-tags", m.tags,
+		"-timeout", timeout.String(), "-run", "^"+m.test+"$", "-overlay", overlay, m.pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), m.env...)
 	b, err := cmd.CombinedOutput()
