@@ -153,7 +153,6 @@ func NewHost(cfg HostConfig) (*Host, error) {
 	for _, c := range cfg.Services {
 		h.services = append(h.services, newService(h, c))
 	}
-	h.metrics.GaugeFunc("leat_service_ready_state", "Whether a part of a service is ready: 1 yes, 0 no.", []string{"name", "part"}, h.readyGauge)
 	var err error
 	if h.handler, err = h.mount(); err != nil {
 		return nil, fmt.Errorf("mount routes: %w", err)
@@ -214,6 +213,12 @@ func because(waiting string) string {
 	return ": waiting for " + waiting
 }
 
+func (h *Host) now() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state
+}
+
 func (h *Host) setState(state, waiting string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -236,21 +241,6 @@ func (h *Host) report() report {
 		rep.Services[s.name] = parts
 	}
 	return rep
-}
-
-func (h *Host) readyGauge(set func(value float64, values ...string)) {
-	h.mu.Lock()
-	state := h.state
-	h.mu.Unlock()
-	for _, s := range h.services {
-		for _, p := range s.parts(state) {
-			value := 1.0
-			if p.err != nil {
-				value = 0
-			}
-			set(value, s.name, p.name)
-		}
-	}
 }
 
 // Run starts the services, works until ctx ends, and drains. It returns nil after a drain, whether

@@ -10,6 +10,7 @@ import (
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/schema"
 	"github.com/leatdev/leat/sqldb"
 )
 
@@ -33,11 +34,23 @@ type Service struct {
 }
 
 func newService(h *Host, c Config) *Service {
-	return &Service{
+	s := &Service{
 		name: c.Name, cfg: c, host: h,
 		log:     h.log.With(telemetry.KeyService, c.Name),
 		metrics: h.metrics.For(c.Name),
 		done:    make(chan struct{}),
+	}
+	s.metrics.GaugeFunc("leat_service_ready_state", "Whether a part of the service is ready: 1 yes, 0 no.", []string{"part"}, s.readyGauge)
+	return s
+}
+
+func (s *Service) readyGauge(set func(value float64, values ...string)) {
+	for _, p := range s.parts(s.host.now()) {
+		value := 1.0
+		if p.err != nil {
+			value = 0
+		}
+		set(value, p.name)
 	}
 }
 
@@ -114,7 +127,7 @@ func (s *Service) codec() leat.Codec {
 	if s.cfg.Codec != nil {
 		return s.cfg.Codec
 	}
-	return leat.JSON
+	return schema.JSON
 }
 
 // kafka is the cluster as the service's own clients reach it, under the service's name.

@@ -187,7 +187,7 @@ func TestOrdersArePaidOnce(t *testing.T) {
 			t.Errorf("payment of %s in trace %q", id, trace)
 		}
 	}
-	if status, body := get(first.address, "/metrics"); status != http.StatusOK || !strings.Contains(body, `leat_service_ready_state{name="payment",part="consumer"`) {
+	if status, body := get(first.address, "/metrics"); status != http.StatusOK || !strings.Contains(body, `leat_service_ready_state{part="consumer",service="payment"} 1`) {
 		t.Errorf("metrics: %d, %d bytes", status, len(body))
 	}
 	if err := first.cmd.Process.Kill(); err != nil {
