@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -243,5 +245,49 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	}
 	if _, err := consumer.New(consumer.Config{Group: "g", Handlers: []leat.Handler{ok}}); err != nil {
 		t.Error(err)
+	}
+}
+
+// One partition, 10,000 events that take 0 to 5 ms each, 100 at once: 25 s of work. With 1000 keys the
+// bound is 0.25 s, with 20 it is the longest key.
+func TestSlowHandlersOfOnePartitionRunSideBySide(t *testing.T) {
+	t.Parallel()
+	for keys, limit := range map[int]time.Duration{1000: 500 * time.Millisecond, 20: 1600 * time.Millisecond} {
+		t.Run(fmt.Sprint(keys, " keys"), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, 1, func(t *testing.T, r *rig) {
+				random := rand.New(rand.NewPCG(1, 2))
+				takes := make([]time.Duration, 10_000)
+				for i := range takes {
+					takes[i] = time.Duration(random.Int64N(int64(5 * time.Millisecond)))
+				}
+				r.send(placed(keys, 10_000/keys)...)
+				done := newLedger()
+				var mu sync.Mutex
+				var first, last time.Time
+				m := r.start(r.config(consumer.On(r.topic, func(ctx context.Context, e *leat.Event[Placed]) error {
+					mu.Lock()
+					if first.IsZero() {
+						first = time.Now()
+					}
+					mu.Unlock()
+					time.Sleep(takes[e.Position().Offset])
+					mu.Lock()
+					last = time.Now()
+					mu.Unlock()
+					return done.note(ctx, e)
+				}, consumer.Parallel(100))))
+				r.awaitCommitted(10_000)
+				done.inOrder(t, keys, 10_000/keys)
+				if took := last.Sub(first); took > limit {
+					t.Errorf("took %v, want at most %v", took, limit)
+				} else {
+					t.Logf("took %v", took)
+				}
+				if err := m.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
 	}
 }
