@@ -6,7 +6,8 @@
 // StartKafka runs one node or a quorum of three; StartPostgres runs one server.
 // What they need is fetched once with Maven (Kafka's jars, and PostgreSQL's
 // binaries where the system has none) and kept in ${XDG_CACHE_HOME:-$HOME/.cache}/leat;
-// from then on no network is needed.
+// from then on no network is needed. StartProgram runs a program of the
+// test's own in the same way.
 //
 // # Use
 //

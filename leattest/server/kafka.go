@@ -243,7 +243,7 @@ func (k *Kafka) Restart(ctx context.Context, ids ...int) error {
 		if err != nil {
 			return err
 		}
-		if n.process, err = k.nursery.start(n.dir, n.log(), nil, argv...); err != nil {
+		if n.process, err = k.nursery.start(launch{dir: n.dir, log: n.log(), argv: argv}); err != nil {
 			return err
 		}
 	}

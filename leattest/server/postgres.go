@@ -153,7 +153,9 @@ func (p *Postgres) Restart(ctx context.Context) error {
 			return fmt.Errorf("begin a new server log: %w", err)
 		}
 		var err error
-		p.process, err = p.nursery.start(p.cfg.Dir, p.log(), p.install.credential, p.install.bin("postgres"), "-D", p.data())
+		p.process, err = p.nursery.start(launch{
+			dir: p.cfg.Dir, log: p.log(), credential: p.install.credential, argv: []string{p.install.bin("postgres"), "-D", p.data()},
+		})
 		if err != nil {
 			return err
 		}

@@ -37,28 +37,51 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// start runs argv in dir with its output appended to log, as credential if not nil.
-func (n *nursery) start(dir, log string, credential *syscall.Credential, argv ...string) (*process, error) {
+// launch is what a child runs, in dir, with its output appended to log.
+type launch struct {
+	dir, log   string
+	out        string // file for stdout; "": the log
+	argv       []string
+	env        []string            // nil: ours
+	credential *syscall.Credential // nil: ours
+}
+
+func (n *nursery) start(l launch) (*process, error) {
 	// An *os.File and not a Writer: with a Writer Wait would hang on grandchildren.
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := openLog(l.log)
 	if err != nil {
-		return nil, fmt.Errorf("open server log: %w", err)
+		return nil, err
 	}
-	defer out.Close()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.SysProcAttr = attributes(credential)
+	defer log.Close()
+	out := log
+	if l.out != "" {
+		if out, err = openLog(l.out); err != nil {
+			return nil, err
+		}
+		defer out.Close()
+	}
+	cmd := exec.Command(l.argv[0], l.argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = l.dir, l.env, out, log
+	cmd.SysProcAttr = attributes(l.credential)
 	started := make(chan error)
 	n.work <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("start %s: %w", argv[0], err)
+		return nil, fmt.Errorf("start %s: %w", l.argv[0], err)
 	}
-	p := &process{cmd: cmd, log: log, done: make(chan struct{})}
+	p := &process{cmd: cmd, log: l.log, done: make(chan struct{})}
 	go func() { // ends with the child
 		_ = cmd.Wait() // how it ended is in cmd.ProcessState
 		close(p.done)
 	}()
 	return p, nil
+}
+
+func openLog(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return f, nil
 }
 
 func (p *process) alive() bool {
