@@ -164,5 +164,20 @@ func TestLinesJoinsRepeatedArticles(t *testing.T) {
 func ExampleTotal() {
 	total, _ := contract.Total([]contract.Item{{SKU: "tea", Quantity: 2, UnitPrice: 999}}, "EUR")
 	fmt.Println(total)
-	// Output: 1998 EUR
+	// Output: 19.98 EUR
+}
+
+func TestMoneyReadsLikeItsCurrency(t *testing.T) {
+	t.Parallel()
+	for want, m := range map[string]contract.Money{
+		"19.98 EUR": {Amount: 1998, Currency: "EUR"},
+		"0.05 USD":  {Amount: 5, Currency: "USD"},
+		"-1.50 EUR": {Amount: -150, Currency: "EUR"},
+		"500 JPY":   {Amount: 500, Currency: "JPY"},
+		"1.005 KWD": {Amount: 1005, Currency: "KWD"},
+	} {
+		if got := m.String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
 }

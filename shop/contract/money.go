@@ -15,8 +15,30 @@ type Money struct {
 	Currency string `json:"currency"` // ISO 4217, three capital letters
 }
 
-// String is for people: minor units with the currency.
-func (m Money) String() string { return fmt.Sprintf("%d %s", m.Amount, m.Currency) }
+// String is for people: "19.98 EUR".
+func (m Money) String() string {
+	digits := decimals(m.Currency)
+	unit := int64(math.Pow10(digits))
+	if digits == 0 {
+		return fmt.Sprintf("%d %s", m.Amount, m.Currency)
+	}
+	sign, whole, rest := "", m.Amount/unit, m.Amount%unit
+	if m.Amount < 0 {
+		sign, whole, rest = "-", -whole, -rest
+	}
+	return fmt.Sprintf("%s%d.%0*d %s", sign, whole, digits, rest, m.Currency)
+}
+
+// decimals is how many digits a currency's minor unit has, by ISO 4217.
+func decimals(currency string) int {
+	switch currency {
+	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF":
+		return 0
+	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
+		return 3
+	}
+	return 2
+}
 
 // Validate reports an amount below zero or a currency that is none.
 func (m Money) Validate() error {

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/outbox"
@@ -79,7 +80,7 @@ func what(in any) string {
 	case contract.PaymentRefunded:
 		return e.Amount.String()
 	case contract.InventoryRejected:
-		return fmt.Sprintf("%d articles are short", len(e.Missing))
+		return strings.Join(e.Missing, ", ")
 	case contract.ShipmentDispatched:
 		return e.Tracking
 	case contract.NotificationSent:

@@ -110,8 +110,8 @@ function entry(e) {
   const item = document.createElement("li");
   const what = document.createElement("div");
   what.className = "what";
-  what.append(text("span", "who", e.service), " " + phrase(e.type) + (e.detail ? " (" + e.detail + ")" : ""));
-  const when = text("time", "", new Date(e.at).toLocaleTimeString(undefined, { hour12: false, fractionalSecondDigits: 3 }));
+  what.append(text("span", "who", e.service), phrase(e.type) + (e.detail ? " (" + e.detail + ")" : ""));
+  const when = text("time", "", new Date(e.at).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }));
   when.dateTime = e.at;
   item.append(what, when, text("div", "where", e.topic + " partition " + e.partition + " offset " + e.offset));
   $("entries").append(item);
