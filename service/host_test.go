@@ -160,3 +160,7 @@ func TestProbesAnswerBeforeTheStart(t *testing.T) {
 		t.Errorf("ready: %v", err)
 	}
 }
+
+func migration(text string) fstest.MapFS {
+	return fstest.MapFS{"0001_tables.sql": {Data: []byte(text)}}
+}
