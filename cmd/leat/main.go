@@ -53,14 +53,10 @@ const demoMemory = 64 << 20
 // runDemo hands the demo what the command line asks of it.
 func runDemo(ctx context.Context, d cli.Demo, services shop.Config) error {
 	debug.SetMemoryLimit(demoMemory)
-	cluster := d.Connect
-	if d.Kafka == "" {
-		cluster.Brokers = nil // none asked for: embedded
-	}
 	r, err := demo.Run(ctx, demo.Config{
 		Orders: d.Orders, Rate: d.Rate, Seed: d.Seed, Trouble: d.Trouble,
 		Exit: d.Exit, Listen: d.Listen,
-		Dir: d.Data, Kafka: cluster, DatabaseURL: d.DB, Prefix: d.Prefix, Attach: d.Attach,
+		Dir: d.Data, Kafka: d.Connect, DatabaseURL: d.DB, Prefix: d.Prefix, Attach: d.Attach,
 		Shop: services, JSON: d.JSON, Live: d.Terminal && !d.JSON,
 		Out: d.Stdout, Err: d.Stderr, Logger: d.Logger,
 	})

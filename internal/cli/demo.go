@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"io"
 	"log/slog"
 
@@ -65,7 +67,15 @@ with 3. --data keeps everything: killed at any moment, the same command goes on 
 				d.Connect.Brokers = nil // the embedded broker, whatever the environment says
 			}
 			d.Stdout, d.Stderr, d.Terminal, d.Logger = a.cfg.Stdout, a.cfg.Stderr, a.redraws(), a.logger()
-			return a.cfg.Demo(cmd.Context(), d)
+			ctx := cmd.Context()
+			err = a.cfg.Demo(ctx, d)
+			if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+				if !d.Exit {
+					return nil // Ctrl-C is how it ends
+				}
+				return errors.New("interrupted before the audit")
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()

@@ -12,9 +12,10 @@
 //	go test ./test/e2e -run 'TestCommands/kfake/send'
 //	go test ./test/e2e -run TestShopSurvivesKills -v [-e2e.seed N]
 //
-// Scripts are in the language of testscript, with three commands more: "status N program args..."
-// wants that exit status, "eventually program args..." runs it until it succeeds, and "silent" opens
-// a port that never answers.
+// Scripts are in the language of testscript, with more commands: "status N program args..." wants
+// that exit status, "eventually program args..." runs it until it succeeds, "serves URL" waits until
+// that answers, "freeport V" finds a free address, "silent" opens a port that never answers, and
+// "slurp V file" reads a line into a variable.
 //
 // # Guarantees
 //

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -103,6 +104,7 @@ func scripts(t *testing.T, brokers string, real bool) {
 			"silent":     silent,
 			"freeport":   freePort,
 			"slurp":      slurp,
+			"serves":     serves,
 		},
 	})
 }
@@ -172,4 +174,24 @@ func slurp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	line, _, _ := strings.Cut(ts.ReadFile(args[1]), "\n")
 	ts.Setenv(args[0], line)
+}
+
+// serves waits until a URL answers with 200: serves http://127.0.0.1:8080/.
+func serves(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: serves URL")
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+			err = errors.New(resp.Status)
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%s did not answer within %s: %v", args[0], patience, err)
+		}
+	}
 }
