@@ -60,6 +60,31 @@ func TestMembersThatJoinAndLeaveHandOverInOrder(t *testing.T) {
 	})
 }
 
+// No commit is due for long: only the one before a partition goes can keep the next owner from handling
+// everything again.
+func TestWhatIsFinishedIsCommittedBeforeItsPartitionGoes(t *testing.T) {
+	t.Parallel()
+	bubble(t, 2, func(t *testing.T, r *rig) {
+		r.send(placed(40, 5)...)
+		done := newLedger()
+		cfg := r.config(consumer.On(r.topic, done.note))
+		cfg.CommitInterval = 24 * time.Hour
+		r.start(cfg)
+		done.await(t, 200)
+		second := r.start(cfg)
+		leattest.Eventually(t, "a partition went", func() error {
+			if len(second.Stats().Partitions) != 1 {
+				return errors.New("not yet")
+			}
+			return nil
+		})
+		time.Sleep(time.Minute)
+		if n := done.len(); n != 200 {
+			t.Errorf("%d effects of 200 events", n)
+		}
+	})
+}
+
 func TestADeadMembersEventsAreHandledByTheOthersInOrder(t *testing.T) {
 	conform(t, 4, func(t *testing.T, r *rig) {
 		done := newLedger()

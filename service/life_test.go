@@ -158,6 +158,8 @@ func TestFailureOfAPartEndsTheHost(t *testing.T) {
 			t.Parallel()
 			synced(t, func(t *testing.T, s *stack.Stack) {
 				d := &diary{}
+				ctx, stop := context.WithTimeout(t.Context(), time.Hour)
+				defer stop()
 				err := host(t, s, service.HostConfig{Services: []service.Config{
 					{Name: "bad", Parts: []service.Part{{Name: "engine", Run: run}}},
 					{Name: "good", Parts: []service.Part{{Name: "wheel", Run: func(ctx context.Context, _ *service.Service) error {
@@ -165,7 +167,7 @@ func TestFailureOfAPartEndsTheHost(t *testing.T) {
 						d.note("drained")
 						return nil
 					}}}},
-				}}).Run(t.Context())
+				}}).Run(ctx)
 				if err == nil || !strings.HasPrefix(err.Error(), name) {
 					t.Errorf("the host ended with %v, want %s", err, name)
 				}
