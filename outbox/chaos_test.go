@@ -20,8 +20,12 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	w := newWorld(t, sql.Postgres(t), broker.Real(t))
-	events := 50_000
+	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 50_000) })
+	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), 4, 10_000) })
+}
+
+func chaos(t *testing.T, w *world, n, events int) {
+	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("LEAT_TEST_EVENTS")); err == nil {
 		events = n
 	}
@@ -30,12 +34,12 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 		seed = n
 	}
 	t.Logf("LEAT_TEST_SEED=%d LEAT_TEST_EVENTS=%d", seed, events)
-	ws := &writers{box: w.box, aggregates: 400}
+	ws := &writers{box: w.box, aggregates: 400, tolerant: true}
 	if err := ws.prepare(t.Context(), w.db); err != nil {
 		t.Fatal(err)
 	}
 	wrote := make(chan error, 1)
-	go func() { wrote <- ws.run(t.Context(), 12, int64(events), seed) }()
+	go func() { wrote <- ws.run(t.Context(), n, int64(events), seed) }()
 
 	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name}
 	relays := []*process{start(t, as), start(t, as)}
@@ -68,8 +72,8 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 	start(t, as)
 	w.empty()
 	t.Logf("%d events, %d transactions rolled back, %d kills, %d stops", ws.written.Load(), ws.aborted.Load(), kills, stops)
-	if kills < 5 {
-		t.Errorf("only %d kills", kills)
+	if kills == 0 {
+		t.Error("no kill: nothing is tested")
 	}
 	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
 }
