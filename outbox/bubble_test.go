@@ -1,7 +1,6 @@
 package outbox_test
 
 import (
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -36,7 +35,7 @@ func TestTheNeighboursOfAnEventThatCannotLeaveAreSentOnce(t *testing.T) {
 		n := 0
 		for range 30 {
 			n++
-			w.publish(stray{N: n}, moved{Key: fmt.Sprint("k"), N: n})
+			w.publish(stray{N: n}, moved{Key: "k", N: n})
 			time.Sleep(time.Second)
 		}
 		inOrder(t, w.read(w.topic.Name), n)
