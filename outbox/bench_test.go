@@ -140,6 +140,7 @@ func BenchmarkOnce(b *testing.B) {
 				h := w.bind(outbox.Once(w.topic, effect))
 				var offset atomic.Int64
 				b.SetParallelism((parallel + 1) / 2)
+				before := cpu()
 				one := func() {
 					n := offset.Add(1)
 					if err := h.Handle(b.Context(), w.event(&h, n, fmt.Sprint("id-", n))); err != nil {
@@ -158,6 +159,7 @@ func BenchmarkOnce(b *testing.B) {
 					})
 				}
 				b.ReportMetric(float64(offset.Load())/b.Elapsed().Seconds(), "events/s")
+				b.ReportMetric((cpu()-before).Seconds()/float64(offset.Load())*1e6, "cpu-s/million") // of the test's process
 			})
 		}
 	}

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/sqldb"
 )
 
 // slow begins a transaction that has its rows in the table, and with them its ids, and commits when
@@ -154,4 +156,43 @@ func TestTheRelayRefusesAPositionTopicThatForgets(t *testing.T) {
 	if e, ok := errors.AsType[*outbox.SetupError](err); !ok || !strings.Contains(e.What, `cleanup.policy "delete"`) {
 		t.Errorf("answered %v", err)
 	}
+}
+
+// Services that share a database have a schema each, and each relay looks at its own table's lock.
+func TestOutboxesInSchemasOfOneDatabaseDoNotMeet(t *testing.T) {
+	t.Parallel()
+	data, b := sql.Postgres(t), broker.Real(t)
+	in := func(schema string) *world {
+		w := &world{t: t, data: data, b: b, name: leattest.Name(schema), topic: leat.Topic{Name: leattest.Name("things"), Carries: []any{moved{}}}, stray: leat.Topic{Name: "strays", Carries: []any{stray{}}}}
+		b.CreateTopic(t, w.topic.Name, 3, nil)
+		db, err := sqldb.Open(t.Context(), sqldb.Config{URL: data.URL, Schema: schema, Logger: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		w.db = db
+		w.box = w.newBox(db)
+		if err := w.box.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	one, other := in("order"), in("payment")
+	commit := other.slow(moved{Key: "k", N: 1})
+	defer commit()
+	one.relay(noSweep)
+	other.relay(noSweep)
+	for n := range 10 {
+		one.publish(moved{Key: "k", N: n + 1})
+		other.publish(moved{Key: "l", N: n + 1})
+	}
+	one.empty()
+	other.empty()
+	if s, err := one.box.Status(t.Context()); err != nil || s.Writer != 0 {
+		t.Errorf("another schema's writer is taken for its own: %v, %v", s.Writer, err)
+	}
+	commit()
+	other.empty()
+	inOrder(t, one.read(one.topic.Name), 10)
+	inOrder(t, other.read(other.topic.Name), 11)
 }
