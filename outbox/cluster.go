@@ -81,6 +81,9 @@ func (g *reign) relearn(ctx context.Context, b *batch) error {
 
 // letterTopic says whether the topic of letters about topic is there, and makes it at need.
 func (g *reign) letterTopic(ctx context.Context, topic string) bool {
+	if g.hurdle.mute[leat.DeadLetters(topic, g.box.cfg.Group)] {
+		return false
+	}
 	if there, known := g.setup.letters[topic]; known {
 		return there
 	}

@@ -317,27 +317,35 @@ func TestWhatIsLearnedFromARefusal(t *testing.T) {
 	now := time.Now()
 	large := &kafka.Error{Op: "produce to", Topic: "a", Partition: -1, Err: kafka.ErrTooLarge}
 	missing := &kafka.Error{Op: "produce to", Topic: "a", Partition: -1, Err: kafka.ErrNoTopic}
-	b := &batch{rows: make([]row, 8), events: make([]leat.Message, 8)}
+	b := &batch{rows: make([]row, 8), events: slices.Repeat([]leat.Message{{Topic: "a"}}, 8)}
 	h := newHurdle()
-	if h.refused(b, errors.New("broker is away"), now) || h.narrow != 0 {
+	if h.refused(b, "svc", errors.New("broker is away"), now) || h.narrow != 0 {
 		t.Error("something was learned from a broker that is away")
 	}
-	if !h.refused(b, large, now) || h.narrow != 4 {
+	if !h.refused(b, "svc", large, now) || h.narrow != 4 {
 		t.Errorf("the next batch has %d rows, want 4", h.narrow)
 	}
 	one := &batch{rows: []row{{id: 7}}, events: []leat.Message{{Topic: "a"}}}
-	if !h.refused(one, large, now) || h.verdict(&one.rows[0], &one.events[0], now, -1) == "" {
+	if !h.refused(one, "svc", large, now) || h.verdict(&one.rows[0], &one.events[0], now, -1) == "" {
 		t.Error("a row that was refused alone is tried again")
 	}
 	h.passed(one, nil)
 	if h.verdict(&one.rows[0], &one.events[0], now, -1) != "" || h.narrow != 8 {
 		t.Errorf("a parked row is not forgotten, or the batches do not grow: %d", h.narrow)
 	}
-	if !h.refused(b, missing, now) || !h.held(now, time.Minute)["a"] || h.trouble() == "" {
+	if !h.refused(b, "svc", missing, now) || !h.held(now, time.Minute)["a"] || h.trouble() == "" {
 		t.Error("a missing topic is not held")
 	}
 	if h.held(now.Add(retryBlocked), time.Minute)["a"] {
 		t.Error("a missing topic is not tried again")
+	}
+	letters := &kafka.Error{Op: "produce to", Topic: "a.svc.dlq", Partition: -1, Err: kafka.ErrNotAllowed}
+	if !h.refused(one, "svc", letters, now) || !h.mute["a.svc.dlq"] || h.topics["a.svc.dlq"] != nil {
+		t.Error("a topic that refuses letters gets them again and again")
+	}
+	elsewhere := &kafka.Error{Op: "produce to", Topic: "position", Partition: -1, Err: kafka.ErrNotAllowed}
+	if h.refused(one, "svc", elsewhere, now) {
+		t.Error("something was learned of a topic that no event goes to")
 	}
 	other := &row{id: 8}
 	if to := (&leat.Message{Topic: "a"}); h.verdict(other, to, now, time.Minute) != "" || h.verdict(other, to, now.Add(time.Second), time.Second) == "" {

@@ -130,7 +130,7 @@ func (e *refusedError) Unwrap() error { return e.err }
 // refused takes in that the batch was not sent.
 func (g *reign) refused(ctx context.Context, b *batch, err error) error {
 	err = fmt.Errorf("send %d events: %w", len(b.rows), err)
-	if !g.hurdle.refused(b, err, time.Now()) {
+	if !g.hurdle.refused(b, g.box.cfg.Group, err, time.Now()) {
 		return err
 	}
 	if lerr := g.relearn(ctx, b); lerr != nil {

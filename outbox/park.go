@@ -47,11 +47,12 @@ type hurdle struct {
 	limits map[string]int      // topic -> max.message.bytes
 	topics map[string]*blocked // topics that can't be written to
 	rows   map[int64]string    // rows that were refused alone -> why
+	mute   map[string]bool     // topics of letters that refuse them: none is left there any more
 	narrow int                 // rows of the next batch, halved until the refused row is alone; 0: no bound
 }
 
 func newHurdle() hurdle {
-	return hurdle{limits: map[string]int{}, topics: map[string]*blocked{}, rows: map[int64]string{}}
+	return hurdle{limits: map[string]int{}, topics: map[string]*blocked{}, rows: map[int64]string{}, mute: map[string]bool{}}
 }
 
 // blocked is a topic that is missing or may not be written to.
@@ -102,12 +103,18 @@ func (h *hurdle) verdict(r *row, m *leat.Message, now time.Time, patience time.D
 
 // refused takes in that a batch of rows was not sent, and says whether that taught something: the
 // next try will be another one.
-func (h *hurdle) refused(b *batch, err error, now time.Time) bool {
+func (h *hurdle) refused(b *batch, group string, err error, now time.Time) bool {
 	e, ok := errors.AsType[*kafka.Error](err)
 	if !ok || e.Topic == "" {
 		return false
 	}
-	switch {
+	lettersOf := func(m leat.Message) bool { return leat.DeadLetters(m.Topic, group) == e.Topic }
+	switch unfit := errors.Is(err, kafka.ErrTooLarge) || errors.Is(err, kafka.ErrNoTopic) || errors.Is(err, kafka.ErrNotAllowed); {
+	case unfit && slices.ContainsFunc(b.events, lettersOf):
+		h.mute[e.Topic] = true // a letter is a courtesy: without it the event is parked all the same
+		return true
+	case !slices.ContainsFunc(b.events, func(m leat.Message) bool { return m.Topic == e.Topic }):
+		return false // the position's topic: nothing about an event
 	case errors.Is(err, kafka.ErrTooLarge) && len(b.rows) == 1:
 		h.rows[b.rows[0].id] = e.Error()
 		return true

@@ -63,6 +63,22 @@ func TestAnEventThatIsTooLargeIsParkedAndTheOthersGoOn(t *testing.T) {
 	})
 }
 
+// A letter that is refused itself keeps nobody up: the event is parked without it.
+func TestALetterThatIsRefusedIsLeftOut(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		lower(t, w, "2000")
+		w.publish(moved{Key: "k", N: 1}, moved{Key: random(150_000), N: 1}, moved{Key: "k", N: 2})
+		w.relay()
+		w.empty()
+		if n := w.data.Int(t, `select count(*) from leat_outbox_parked`); n != 1 {
+			t.Errorf("%d parked", n)
+		}
+		all := slices.DeleteFunc(w.distinct(w.topic.Name), func(s seen) bool { return s.Key == "probe" })
+		inOrder(t, all, 2)
+	})
+}
+
 // lower sets what the topic takes, in bytes.
 func lower(t *testing.T, w *world, limit string) {
 	t.Helper()
