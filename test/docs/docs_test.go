@@ -111,11 +111,11 @@ func TestEveryMetricIsOnItsPage(t *testing.T) {
 
 func TestEveryKafkaPropertyIsOnItsPage(t *testing.T) {
 	t.Parallel()
-	text := page(t, "config.md")
+	text := page(t, "kafka-properties.md")
 	known := told(text, regexp.MustCompile(`^[a-z0-9._]+$`))
 	for _, name := range kafka.PropertyNames() {
 		if !slices.Contains(known, name) {
-			t.Errorf("config.md does not tell of %s", name)
+			t.Errorf("kafka-properties.md does not tell of %s", name)
 		}
 	}
 }
