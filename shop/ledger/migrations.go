@@ -40,12 +40,20 @@ func (j joined) ReadFile(name string) ([]byte, error) {
 
 func (j joined) ReadDir(name string) ([]fs.DirEntry, error) {
 	var all []fs.DirEntry
+	there := false
 	for _, dir := range j {
 		entries, err := dir.ReadDir(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list migrations: %w", err)
 		}
+		there = true
 		all = append(all, entries...)
+	}
+	if !there {
+		return nil, &fs.PathError{Op: "list", Path: name, Err: fs.ErrNotExist}
 	}
 	byName := func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) }
 	slices.SortFunc(all, byName)
