@@ -338,3 +338,20 @@ func throw(t *testing.T, addr string, data []byte) {
 	_ = conn.(*net.TCPConn).CloseWrite()
 	_, _ = io.Copy(io.Discard, conn) // the broker may answer, hang up, or wait for more
 }
+
+func Example() {
+	stack, err := devstack.Open(context.Background(), devstack.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stack.Close()
+	client, err := kafka.Open(context.Background(), stack.Config())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client.Embedded(), client.ClusterID() == stack.ClusterID())
+	// Output: true true
+}

@@ -88,13 +88,17 @@ func scripts(t *testing.T, brokers string, real bool) {
 				"LEAT_KAFKA_BROKERS="+brokers,
 				"LEAT_DATABASE_URL=sqlite:"+filepath.Join(env.WorkDir, "sql"),
 				"P="+leattest.Name("e2e")+".",
+				"POSTGRES="+os.Getenv("LEAT_TEST_POSTGRES"),
 				"NO_COLOR=1",
 			)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "kafka" {
+			switch cond {
+			case "kafka":
 				return real, nil
+			case "postgres":
+				return os.Getenv("LEAT_TEST_POSTGRES") != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
