@@ -28,8 +28,10 @@ func TestEveryMutantStillApplies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := parser.ParseFile(token.NewFileSet(), m.path, src, parser.AllErrors); err != nil {
-				t.Fatalf("the mutated file does not parse: %v", err)
+			if filepath.Ext(m.path) == ".go" { // others are embedded: SQL
+				if _, err := parser.ParseFile(token.NewFileSet(), m.path, src, parser.AllErrors); err != nil {
+					t.Fatalf("the mutated file does not parse: %v", err)
+				}
 			}
 			if !hasTest(t, filepath.Join(root, m.pkg), m.test) {
 				t.Fatalf("%s has no %s", m.pkg, m.test)

@@ -199,7 +199,7 @@ func writeOverlay(root, dir, path string, src []byte) (string, error) {
 func (m mutant) runTest(ctx context.Context, root, overlay string, timeout time.Duration) (out string, failed bool) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-count=1", "-vet=off", "-tags", m.tags,
+	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-failfast", "-count=1", "-vet=off", "-tags", m.tags,
 		"-timeout", timeout.String(), "-run", "^"+m.test+"$", "-overlay", overlay, m.pkg)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), m.env...)
