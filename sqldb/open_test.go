@@ -50,3 +50,19 @@ func TestOpenMigrateWriteRead(t *testing.T) {
 		}
 	})
 }
+
+// A process has several files with several readers each: all of them together stay small.
+func TestReadersKeepFewPages(t *testing.T) {
+	t.Parallel()
+	db := open(t, sql.SQLite(t).URL)
+	var readers, writer int
+	const cache = `select cache_size from pragma_cache_size`
+	err := db.View(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return tx.QueryRow(ctx, cache).Scan(&readers) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, db, func(ctx context.Context, tx *sqldb.Tx) error { return tx.QueryRow(ctx, cache).Scan(&writer) })
+	if readers != -512 || writer != -2000 { // negative: KiB
+		t.Errorf("the cache of a reader is %d and that of the writer %d, want -512 and SQLite's -2000", readers, writer)
+	}
+}

@@ -10,6 +10,10 @@ import (
 	"modernc.org/sqlite"
 )
 
+// readerCache bounds the pages that a reader keeps, in KiB: there are several per file and several files
+// in a process, SQLite's own 2 MiB for each adds up, and what a reader misses the system's cache has.
+const readerCache = "cache_size(-512)"
+
 // sqliteDSN is the driver's name of a connection. The busy timeout stays 0: see knock.
 func sqliteDSN(path string, sync Synchronous, mode mode) string {
 	q := url.Values{
@@ -24,6 +28,7 @@ func sqliteDSN(path string, sync Synchronous, mode mode) string {
 	}
 	if mode == readOnly {
 		q.Set("_query_only", "1")
+		q.Set("_pragma", readerCache)
 		q.Del("_journal_mode") // the writer has set it, it lives in the file
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
