@@ -169,20 +169,27 @@ func (c *client) summary(ctx context.Context, service string, audit bool) (ledge
 	return get[ledger.Summary](ctx, c, service, path)
 }
 
-// metric sums a metric over all processes, by its name.
+// metric sums a metric over all processes, by its name. A process that does not answer is left out,
+// as long as each service has one that does.
 func (c *client) metric(ctx context.Context, name string) (sum float64, err error) {
-	asked := map[string]bool{}
-	for _, urls := range c.at {
+	asked, failed := map[string]bool{}, map[string]error{}
+	for service, urls := range c.at {
+		var errs []error
 		for _, base := range urls {
-			if asked[base] {
-				continue
+			if !asked[base] {
+				asked[base] = true
+				a, err := c.once(ctx, http.MethodGet, base+"/metrics", nil, "")
+				if err != nil {
+					failed[base] = err
+				}
+				sum += sumMetric(string(a.body), name)
 			}
-			asked[base] = true
-			a, err := c.once(ctx, http.MethodGet, base+"/metrics", nil, "")
-			if err != nil {
-				return 0, fmt.Errorf("read metrics: %w", err)
+			if failed[base] != nil {
+				errs = append(errs, failed[base])
 			}
-			sum += sumMetric(string(a.body), name)
+		}
+		if len(errs) == len(urls) {
+			return 0, fmt.Errorf("read metrics of %s: %w", service, errors.Join(errs...))
 		}
 	}
 	return sum, nil
