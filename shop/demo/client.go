@@ -38,12 +38,19 @@ func newClient() *client {
 	return &client{http: &http.Client{Transport: transport, Timeout: answerWithin}, at: map[string][]string{}}
 }
 
-// find asks every base URL which of the services it has.
+// findWithin is how long services may take to start.
+const findWithin = 60 * time.Second
+
+// find asks every base URL which of the services it has, and waits for those that are starting.
 func (c *client) find(ctx context.Context, urls, services []string) error {
+	deadline := time.Now().Add(findWithin)
 	for _, base := range urls {
 		base = strings.TrimSuffix(base, "/")
 		for _, name := range services {
 			resp, err := c.once(ctx, http.MethodGet, base+"/ledger/"+name, nil, "")
+			for (err != nil || resp.status == http.StatusServiceUnavailable) && time.Now().Before(deadline) && pause(ctx, watchPause) {
+				resp, err = c.once(ctx, http.MethodGet, base+"/ledger/"+name, nil, "")
+			}
 			if err != nil {
 				return fmt.Errorf("look for service %s at %s: %w", name, base, err)
 			}
