@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -200,7 +201,9 @@ func TestEndOfTheContextMakesACommitImpossible(t *testing.T) {
 	each(t, func(t *testing.T, _ *sql.Database, db *sqldb.DB) {
 		migrate(t, db, oneTable)
 		ctx, cancel := context.WithCancelCause(t.Context())
-		inside, hung, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+		inside, hung, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		comeBack := sync.OnceFunc(func() { close(hung) })
+		t.Cleanup(comeBack) // or the database can't be closed
 		go func() {
 			ended <- db.Tx(ctx, func(_ context.Context, tx *sqldb.Tx) error {
 				if err := insert(context.Background(), tx, 1); err != nil {
@@ -217,7 +220,7 @@ func TestEndOfTheContextMakesACommitImpossible(t *testing.T) {
 		cancel(errOurs)
 		// What it had locked is free while it still hangs: same key, and SQLite's one writer.
 		must(t, db, func(ctx context.Context, tx *sqldb.Tx) error { return insert(ctx, tx, 1) })
-		close(hung)
+		comeBack()
 		if err := <-ended; !errors.Is(err, errOurs) {
 			t.Errorf("got %v, want the cause of the cancel", err)
 		}
