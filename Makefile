@@ -4,7 +4,7 @@
 TAGS := synctests
 TOOL := go tool -modfile=internal/tools/go.mod
 
-.PHONY: demo build check fmt test mutants clean
+.PHONY: demo build check fmt test sim mutants clean
 .NOTPARALLEL:
 
 demo: build ## run the shop with trouble on the embedded stack
@@ -29,6 +29,11 @@ fmt: ## write as gofumpt does
 test: check ## check, then everything against real Kafka and PostgreSQL
 	go build -o bin/servers ./test/servers
 	bin/servers -- go test -tags $(TAGS) -timeout 15m ./...
+
+SEEDS ?= 1000
+FROM  ?= 1
+sim: ## seeded faults over whole services in virtual time: make sim SEEDS=10000 FROM=1
+	go test -tags $(TAGS) -timeout 6h ./test/sim -run TestSimulation -sim.seeds=$(SEEDS) -sim.from=$(FROM)
 
 mutants: ## break the product rule by rule: each guard must turn red; ONLY=word picks some
 	go build -o bin/servers ./test/servers
