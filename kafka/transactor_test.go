@@ -174,6 +174,9 @@ func TestCommitRefusesATransactionWithAFailedRecord(t *testing.T) {
 				if e, ok := errors.AsType[*kafka.Error](err); !ok || e.Topic != bad.Topic || e.Hint == "" {
 					t.Errorf("%#v names no topic or no hint", err)
 				}
+				if err := tx.Begin(); !errors.Is(err, kafka.ErrUnusable) {
+					t.Errorf("begin after the error: %v, want ErrUnusable", err)
+				}
 				tx.Close()
 			})
 		}
