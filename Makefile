@@ -19,7 +19,7 @@ check: ## all that needs no servers: style, house, layers 0-1 with the race dete
 	$(TOOL) staticcheck -tags $(TAGS) ./...
 	go mod tidy -diff
 	go test ./internal/house
-	go test -race -tags $(TAGS) -short -timeout 5m ./...
+	go test -race -tags $(TAGS) -short -timeout 10m ./...
 
 fmt: ## write as gofumpt does
 	$(TOOL) gofumpt -w .
@@ -28,7 +28,7 @@ fmt: ## write as gofumpt does
 # or the status.
 test: check ## check, then everything against real Kafka and PostgreSQL
 	go build -o bin/servers ./test/servers
-	bin/servers -- go test -tags $(TAGS) -timeout 15m ./...
+	bin/servers -- go test -tags $(TAGS) -timeout 30m ./...
 
 SEEDS ?= 1000
 FROM  ?= 1

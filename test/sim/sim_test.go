@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	seedsFlag = flag.Int("sim.seeds", 0, "how many seeds to run; 0: 1000, with -short 30")
+	seedsFlag = flag.Int("sim.seeds", 0, "how many seeds to run; 0: 1000, with -short 6")
 	fromFlag  = flag.Int("sim.from", 1, "the first seed")
 )
 
@@ -23,7 +23,7 @@ func TestSimulation(t *testing.T) {
 	if seeds == 0 {
 		seeds = 1000
 		if testing.Short() {
-			seeds = 30
+			seeds = 6
 		}
 	}
 	cover := &coverage{n: map[string]int{}}
