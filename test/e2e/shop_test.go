@@ -32,7 +32,7 @@ func seed(t *testing.T) uint64 {
 const (
 	shopOrders = 2000
 	// shopRate keeps orders coming for as long as the kills last.
-	shopRate = 25
+	shopRate = 20
 	// shopTrouble is the percentage of orders that meet trouble.
 	shopTrouble = 20
 	// shopLimit is how long the orders may take, with all the kills.
