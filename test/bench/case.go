@@ -32,8 +32,8 @@ func init() {
 			prepare: fillForConsume,
 		}),
 		"produce": inProcess(benchCase{
-			records: 500_000, contenders: []string{"kgo+json", "leat"},
-			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "leat": produceLeat},
+			records: 500_000, contenders: []string{"kgo+json", "kgo+json+ce", "leat"},
+			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "kgo+json+ce": produceRawEvents, "leat": produceLeat},
 			prepare: freshTopic,
 		}),
 		"relay": relayCase(),
