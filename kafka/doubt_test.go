@@ -41,28 +41,29 @@ func (n *network) Dial(ctx context.Context, netw, addr string) (net.Conn, error)
 type cable struct {
 	net.Conn
 	net    *network
-	losing atomic.Bool // the next reply is the one to lose
+	losing atomic.Uint64 // 1 + the correlation id of the request whose reply gets lost; 0: none
 }
 
-// Write sees whole requests: size, then the API key.
+// Write sees whole requests: size, API key, version, correlation id.
 func (c *cable) Write(p []byte) (int, error) {
 	if c.net.down.Load() {
 		return 0, errDown
 	}
-	if len(p) >= 6 && kmsg.Key(binary.BigEndian.Uint16(p[4:])) == kmsg.EndTxn && c.net.armed.CompareAndSwap(true, false) {
+	if len(p) >= 12 && kmsg.Key(binary.BigEndian.Uint16(p[4:])) == kmsg.EndTxn && c.net.armed.CompareAndSwap(true, false) {
 		if !c.net.deliver {
 			c.net.down.Store(true)
 			return 0, errDown
 		}
-		c.losing.Store(true)
+		c.losing.Store(1 + uint64(binary.BigEndian.Uint32(p[8:])))
 	}
 	return c.Conn.Write(p)
 }
 
+// Read sees the size of a reply, then the reply, which begins with the correlation id.
 func (c *cable) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if c.losing.Load() { // the broker has answered, so the request has done its work
-		c.net.down.Store(true)
+	if len(p) > 4 && n >= 4 && c.losing.Load() == 1+uint64(binary.BigEndian.Uint32(p)) {
+		c.net.down.Store(true) // the broker has answered, so the request has done its work
 	}
 	if c.net.down.Load() {
 		return 0, errDown
