@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,31 +41,36 @@ func (n *network) Dial(ctx context.Context, netw, addr string) (net.Conn, error)
 
 type cable struct {
 	net.Conn
-	net    *network
-	losing atomic.Uint64 // 1 + the correlation id of the request whose reply gets lost; 0: none
+	net *network
+
+	mu     sync.Mutex // held while the request that ends a transaction is written
+	losing bool       // its reply gets lost
 }
 
-// Write sees whole requests: size, API key, version, correlation id.
+// Write sees whole requests: size, then the API key.
 func (c *cable) Write(p []byte) (int, error) {
 	if c.net.down.Load() {
 		return 0, errDown
 	}
-	if len(p) >= 12 && kmsg.Key(binary.BigEndian.Uint16(p[4:])) == kmsg.EndTxn && c.net.armed.CompareAndSwap(true, false) {
+	if len(p) >= 6 && kmsg.Key(binary.BigEndian.Uint16(p[4:])) == kmsg.EndTxn && c.net.armed.CompareAndSwap(true, false) {
 		if !c.net.deliver {
 			c.net.down.Store(true)
 			return 0, errDown
 		}
-		c.losing.Store(1 + uint64(binary.BigEndian.Uint32(p[8:])))
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.losing = true
 	}
 	return c.Conn.Write(p)
 }
 
-// Read sees the size of a reply, then the reply, which begins with the correlation id.
 func (c *cable) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if len(p) > 4 && n >= 4 && c.losing.Load() == 1+uint64(binary.BigEndian.Uint32(p)) {
-		c.net.down.Store(true) // the broker has answered, so the request has done its work
+	c.mu.Lock()
+	if c.losing { // the broker has the request, and does its work
+		c.net.down.Store(true)
 	}
+	c.mu.Unlock()
 	if c.net.down.Load() {
 		return 0, errDown
 	}
