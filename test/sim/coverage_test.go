@@ -44,7 +44,7 @@ func (c *coverage) check(t *testing.T, seeds int) {
 		"partition assigned": 10 * seeds, "partition revoked": seeds / 2,
 	}
 	for _, p := range points {
-		want["crash at "+p] = seeds / 20
+		want["crash at "+p] = seeds / 25
 	}
 	for what, least := range want {
 		if c.n[what] < least {
@@ -62,7 +62,7 @@ type hooks struct {
 }
 
 // rare are passed less often than the others, and get a greater chance.
-var rare = map[string]int{"consumer.deadlettered": 4, "consumer.committing": 60, "consumer.committed": 60, "relay.selected": 60, "relay.produced": 60, "relay.committing": 60, "relay.committed": 60, "relay.deleted": 60}
+var rare = map[string]int{"consumer.deadlettered": 12, "consumer.committing": 20, "consumer.committed": 20, "once.committing": 60, "once.committed": 60, "relay.selected": 60, "relay.produced": 60, "relay.committing": 60, "relay.committed": 60, "relay.deleted": 60}
 
 func (h *hooks) crash(_ *stack.Process, _, point string) bool {
 	h.mu.Lock()
