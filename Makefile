@@ -20,6 +20,7 @@ check: ## all that needs no servers: style, house, layers 0-1 with the race dete
 	go mod tidy -diff
 	go test ./internal/house
 	go test -race -tags $(TAGS) -short -timeout 10m ./...
+	cd test/bench && go vet ./... && go test ./...
 
 fmt: ## write as gofumpt does
 	$(TOOL) gofumpt -w .

@@ -24,7 +24,7 @@
 //
 // # Test
 //
-// `go test` runs each case with a few records.
+// `go test` runs the contenders of consume and produce with a few records.
 package main
 
 import (

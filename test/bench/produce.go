@@ -16,11 +16,15 @@ import (
 	"github.com/leatdev/leat/schema"
 )
 
+func rawProducer(o options) (*kgo.Client, error) {
+	return kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.DefaultProduceTopic(o.topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+}
+
 // produceRaw is what a careful team writes by hand: encoding/json, key, idempotent, lz4.
 func produceRaw(ctx context.Context, o options) (int, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.DefaultProduceTopic(o.topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	cl, err := rawProducer(o)
 	if err != nil {
 		return 0, err
 	}
@@ -46,7 +50,7 @@ func produceRaw(ctx context.Context, o options) (int, error) {
 func produceRawEvents(ctx context.Context, o options) (int, error) {
 	ctx, cancel := deadline(ctx)
 	defer cancel()
-	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.DefaultProduceTopic(o.topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
+	cl, err := rawProducer(o)
 	if err != nil {
 		return 0, err
 	}
