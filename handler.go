@@ -19,12 +19,17 @@ type Handler struct {
 	Parallel int           // events in flight at once; 0: 64
 	Retry    Retry         // inline attempts
 	Timeout  time.Duration // of one attempt; 0: 30 s, negative: none
+	Parking  *Parking      // what happens when the inline attempts are used up; nil: the dead letters at once
 
 	// Handle does one attempt on one event.
 	Handle func(ctx context.Context, e *Envelope) error
 	// Exhausted, where set, ends an event whose attempts are used up or that failed for good, in
 	// place of the dead letter; its own error is retried like Handle's.
 	Exhausted func(ctx context.Context, e *Envelope, cause error) error
+	// Fence, where set, makes a new claim to a parked partition known where the handler's effects are,
+	// before anything of the partition runs under it: from then on effects under older claims are
+	// refused there.
+	Fence func(ctx context.Context, f Fence) error
 	// Bind, where set, makes the handler whole with the resource that it needs (outbox.Once: the
 	// box); until then Handle is nil.
 	Bind func(resource any) (Handler, error)
@@ -89,5 +94,9 @@ func (h Handler) Validate() error {
 	case h.Handle == nil:
 		return fmt.Errorf("handler of %s on %s has no function", h.Kind.Type, h.Topic.Name)
 	}
-	return errors.Join(h.Topic.Validate(), h.Retry.Validate())
+	var parking error
+	if h.Parking != nil {
+		parking = h.Parking.Validate()
+	}
+	return errors.Join(h.Topic.Validate(), h.Retry.Validate(), parking)
 }

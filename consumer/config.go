@@ -25,6 +25,9 @@ type Config struct {
 	Handlers []leat.Handler
 	// Codec reads the events' data; nil: [leat.JSON].
 	Codec leat.Codec
+	// Parking is for the handlers that have none of their own ([Park]); nil: what they can't handle goes
+	// to the dead letters after their inline attempts.
+	Parking *leat.Parking
 	// Strict sends events of types that no handler takes to the dead letters (reason "unhandled");
 	// without it they are counted and passed over.
 	Strict bool

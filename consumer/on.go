@@ -48,6 +48,13 @@ func WithRetry(r leat.Retry) leat.HandlerOption {
 	return func(h *leat.Handler) { h.Retry = r }
 }
 
+// Park moves an event whose inline attempts are used up to the group's park topic, <topic>.<group>.park,
+// and tries it again from there, tier by tier; its key's later events queue behind it, other keys run
+// on. One policy holds for all handlers of the topic in the group.
+func Park(p leat.Parking) leat.HandlerOption {
+	return func(h *leat.Handler) { h.Parking = &p }
+}
+
 // Timeout bounds one attempt: its context ends after d with [ErrTimeout] as the cause, and the
 // attempt counts as failed if the handler returns an error. Without it 30 seconds; negative: none.
 func Timeout(d time.Duration) leat.HandlerOption {
