@@ -23,6 +23,15 @@ type Handler struct {
 
 	// Handle does one attempt on one event.
 	Handle func(ctx context.Context, e *Envelope) error
+	// Batch, where set, does one attempt on several events, at most one of a key. Faults per index are
+	// told by [FaultAt]; after an error without an index the events are tried one by one, by Handle.
+	Batch     func(ctx context.Context, events []*Envelope) error
+	BatchMax  int           // events in a batch at most; 0: 500
+	BatchWait time.Duration // how long a batch waits to become full; 0: 10 ms, negative: not at all
+
+	Breaker *Breaker   // nil: none
+	Limit   *RateLimit // nil: none
+
 	// Exhausted, where set, ends an event whose attempts are used up or that failed for good, in
 	// place of the dead letter; its own error is retried like Handle's.
 	Exhausted func(ctx context.Context, e *Envelope, cause error) error
@@ -94,9 +103,21 @@ func (h Handler) Validate() error {
 	case h.Handle == nil:
 		return fmt.Errorf("handler of %s on %s has no function", h.Kind.Type, h.Topic.Name)
 	}
-	var parking error
+	errs := []error{h.Topic.Validate(), h.Retry.Validate()}
 	if h.Parking != nil {
-		parking = h.Parking.Validate()
+		errs = append(errs, h.Parking.Validate())
 	}
-	return errors.Join(h.Topic.Validate(), h.Retry.Validate(), parking)
+	if h.Breaker != nil {
+		errs = append(errs, h.Breaker.Validate())
+	}
+	if h.Limit != nil {
+		errs = append(errs, h.Limit.Validate())
+	}
+	if h.Batch != nil && h.Order == ByPartition {
+		errs = append(errs, fmt.Errorf("handler of %s on %s: a batch has at most one event of what is kept in order, so ByPartition would make it one of a single event per partition: leave one of the two out", h.Kind.Type, h.Topic.Name))
+	}
+	if h.BatchMax < 0 {
+		errs = append(errs, fmt.Errorf("handler of %s on %s: BatchMax is %d, want at least 1, or 0 for the default", h.Kind.Type, h.Topic.Name, h.BatchMax))
+	}
+	return errors.Join(errs...)
 }
