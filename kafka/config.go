@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/oauth2"
 )
 
 // Config says which cluster and how to get in. The zero value is the broker at localhost:9092 with
@@ -40,13 +41,17 @@ type Config struct {
 
 // SASLConfig says who the client is.
 type SASLConfig struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; "" with a User: SCRAM-SHA-512.
+	// Mechanism is PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER; "" with a User:
+	// SCRAM-SHA-512, with OAuth: OAUTHBEARER.
 	Mechanism string
 	// User is the user's name; references are resolved.
 	User string
 	// Password is the user's password.
 	Password Secret
-	// PlainWithoutTLS allows PLAIN over a connection that anybody on the way can read.
+	// OAuth says where the token of OAUTHBEARER comes from.
+	OAuth OAuthConfig
+	// PlainWithoutTLS allows PLAIN and OAUTHBEARER over a connection that anybody on the way can
+	// read.
 	PlainWithoutTLS bool
 }
 
@@ -102,7 +107,8 @@ func (c Config) NewClient(opts ...kgo.Opt) (*kgo.Client, error) {
 type resolved struct {
 	Config
 	dialer  dialer
-	opts    []kgo.Opt // from properties
+	tokens  oauth2.TokenSource // of OAUTHBEARER by a token endpoint
+	opts    []kgo.Opt          // from properties
 	backoff struct{ base, max time.Duration }
 	codec   struct {
 		name   string
@@ -128,11 +134,10 @@ func (c Config) resolve() (*resolved, error) {
 		}
 	}
 	if r.TLS.Enabled {
-		conf, err := r.TLS.config()
-		if err != nil {
+		if _, err := r.TLS.config(); err != nil {
 			errs = append(errs, err)
 		}
-		r.dialer.tls = conf
+		r.dialer.tls = r.TLS.config
 	}
 	if err := r.resolveSASL(); err != nil {
 		errs = append(errs, err)
@@ -155,6 +160,9 @@ func (r *resolved) fill() {
 	}
 	if r.SASL.Mechanism == "" && r.SASL.User != "" {
 		r.SASL.Mechanism = "SCRAM-SHA-512"
+	}
+	if r.SASL.Mechanism == "" && r.SASL.OAuth.set() {
+		r.SASL.Mechanism = oauthBearer
 	}
 	r.SASL.Mechanism = strings.ToUpper(r.SASL.Mechanism)
 }

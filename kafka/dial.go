@@ -19,7 +19,7 @@ type dialer struct {
 	timeout     time.Duration
 	network     string // "": as asked
 	dial        func(ctx context.Context, network, addr string) (net.Conn, error)
-	tls         *tls.Config
+	tls         func() (*tls.Config, error) // nil: without; files are read anew for each connection
 	noKeepAlive bool
 	nagle       bool
 	sendBuffer  int // bytes; 0: the system's
@@ -102,7 +102,11 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	if d.tls == nil {
 		return conn, nil
 	}
-	conf := d.tls.Clone()
+	conf, err := d.tls()
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
 	if conf.ServerName == "" {
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {

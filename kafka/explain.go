@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/oauth2"
 )
 
 // explain says what keeps the client out and what to try.
@@ -55,7 +57,12 @@ func (r *resolved) hint(err error) string {
 
 // loginHint is for a broker that talks and does not let us in.
 func (r *resolved) loginHint(err error) string {
+	if e, ok := errors.AsType[*tokenError](err); ok {
+		return r.tokenHint(e)
+	}
 	switch {
+	case errors.Is(err, errTokenRefused), r.SASL.Mechanism == oauthBearer && errors.Is(err, kerr.SaslAuthenticationFailed):
+		return "check the audience, issuer and scope that it expects, the token's end, and both machines' clocks"
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Sprintf("the broker refused user %q by %s: check sasl.username, sasl.password and sasl.mechanism", r.SASL.User, r.SASL.Mechanism)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
@@ -64,6 +71,17 @@ func (r *resolved) loginHint(err error) string {
 		return "the listener wants no SASL: check the port, or take sasl.* out"
 	}
 	return ""
+}
+
+// tokenHint is for a token that could not be had.
+func (r *resolved) tokenHint(err *tokenError) string {
+	if r.SASL.OAuth.TokenFile != "" {
+		return "check leat.sasl.oauthbearer.token.file, and that this process may read it"
+	}
+	if answer, ok := errors.AsType[*oauth2.RetrieveError](err); ok && answer.Response != nil && answer.Response.StatusCode < http.StatusInternalServerError {
+		return "the token endpoint refused: check the client id, the secret and the scope"
+	}
+	return "check sasl.oauthbearer.token.endpoint.url, that this machine reaches it, and https.ca.location where its certificate is of an authority of your own"
 }
 
 // tlsHint is for a handshake that failed.
@@ -97,6 +115,8 @@ func (r *resolved) hungUpHint() string {
 		return "the broker hung up on the first request: the listener may want TLS (security.protocol=SSL or SASL_SSL) or SASL, or it is not Kafka"
 	case r.SASL.Mechanism == "":
 		return "the broker hung up after the handshake: the listener may want SASL, or a client certificate (ssl.certificate.location)"
+	case r.SASL.Mechanism == oauthBearer:
+		return "the broker hung up on the token: it may have ended, or the port is another listener's"
 	default:
 		return "the broker hung up: check that the port is the right listener of a Kafka broker"
 	}

@@ -21,7 +21,7 @@ type property struct {
 // refusedFamilies are refused as a whole, by the name's beginning.
 var refusedFamilies = []struct{ prefix, reason string }{
 	{"sasl.kerberos.", "Kerberos is not supported; use SCRAM-SHA-512"},
-	{"sasl.oauthbearer.", "OAUTHBEARER is not supported; use SCRAM-SHA-512"},
+	{"sasl.oauthbearer.", "tokens come from a token endpoint by client credentials, or from a file; other ways are Java's or librdkafka's own"},
 	{"sasl.login.", "login callbacks are Java classes; use SCRAM-SHA-512 with sasl.username and sasl.password"},
 	{"metrics.", "metrics are on the service's /metrics"},
 	{"auto.include.jmx.", "metrics are on the service's /metrics"},

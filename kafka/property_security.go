@@ -48,9 +48,22 @@ var securityProperties = map[string]property{
 	"sasl.jaas.config":                   {apply: jaas},
 	"sasl.client.callback.handler.class": {refuse: "Java classes do not run here"},
 	"enable.sasl.oauthbearer.unsecure.jwt": {
-		refuse: "OAUTHBEARER is not supported; use SCRAM-SHA-512",
+		refuse: "a token that nobody signed proves nothing; use a token endpoint or a token file",
 	},
-	"leat.sasl.plain.without.tls": {apply: boolean(func(r *resolved, on bool) error { r.SASL.PlainWithoutTLS = on; return nil })},
+	"sasl.oauthbearer.config":                           {refuse: "is for unsigned tokens, which prove nothing; use a token endpoint or a token file"},
+	"sasl.oauthbearer.method":                           {apply: only("oidc", "", "only oidc is supported: a token endpoint")},
+	"sasl.oauthbearer.token.endpoint.url":               {apply: func(r *resolved, v string) error { r.SASL.OAuth.TokenEndpoint = v; return nil }},
+	"sasl.oauthbearer.client.id":                        {apply: oauthID},
+	"sasl.oauthbearer.client.credentials.client.id":     {apply: oauthID},
+	"sasl.oauthbearer.client.secret":                    {apply: oauthSecret},
+	"sasl.oauthbearer.client.credentials.client.secret": {apply: oauthSecret},
+	"sasl.oauthbearer.scope":                            {apply: func(r *resolved, v string) error { r.SASL.OAuth.Scope = v; return nil }},
+	"sasl.oauthbearer.extensions":                       {apply: extensions},
+	"sasl.oauthbearer.grant.type":                       {apply: only("client_credentials", "", "only client_credentials is supported")},
+	"https.ca.location":                                 {apply: func(r *resolved, v string) error { r.SASL.OAuth.CA = v; return nil }},
+	"https.ca.pem":                                      {apply: pemText(func(r *resolved, v string) { r.SASL.OAuth.CA = v })},
+	"leat.sasl.oauthbearer.token.file":                  {apply: func(r *resolved, v string) error { r.SASL.OAuth.TokenFile = v; return nil }},
+	"leat.sasl.plain.without.tls":                       {apply: boolean(func(r *resolved, on bool) error { r.SASL.PlainWithoutTLS = on; return nil })},
 }
 
 func pemText(set func(*resolved, string)) func(*resolved, string) error {
@@ -93,7 +106,11 @@ func tlsVersions(r *resolved, v string) error {
 	return nil
 }
 
-var saslMechanisms = []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"}
+var saslMechanisms = []string{"SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", oauthBearer}
+
+func oauthID(r *resolved, v string) error { r.SASL.OAuth.ClientID = v; return nil }
+
+func oauthSecret(r *resolved, v string) error { r.SASL.OAuth.ClientSecret = Secret(v); return nil }
 
 func saslMechanism(r *resolved, v string) error {
 	if !slices.Contains(saslMechanisms, strings.ToUpper(v)) {
@@ -126,10 +143,10 @@ func (r *resolved) applyProtocol() error {
 	if !wantTLS && r.TLS.set() {
 		errs = append(errs, fmt.Errorf("property security.protocol: %s has no TLS, but TLS is configured; write SSL or SASL_SSL, or take the ssl properties out", protocol))
 	}
-	hasSASL := r.SASL.Mechanism != "" || r.SASL.User != ""
+	hasSASL := r.SASL.Mechanism != "" || r.SASL.User != "" || r.SASL.OAuth.set()
 	if hasSASL != wantSASL {
 		if wantSASL {
-			errs = append(errs, fmt.Errorf("property security.protocol: %s needs sasl.mechanism, sasl.username and sasl.password", protocol))
+			errs = append(errs, fmt.Errorf("property security.protocol: %s needs sasl.mechanism, and sasl.username and sasl.password or a token", protocol))
 		} else {
 			errs = append(errs, fmt.Errorf("property security.protocol: %s has no SASL, but a user or a mechanism is configured; write SASL_SSL", protocol))
 		}

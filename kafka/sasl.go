@@ -15,6 +15,12 @@ import (
 // resolveSASL checks who we say we are, and that the password can be had.
 func (r *resolved) resolveSASL() error {
 	s := &r.SASL
+	if s.Mechanism == oauthBearer {
+		return r.resolveOAuth()
+	}
+	if s.OAuth.set() {
+		return fmt.Errorf("a token is configured, but sasl.mechanism is %q: set it to OAUTHBEARER", s.Mechanism)
+	}
 	if s.Mechanism == "" {
 		if s.Password != "" {
 			return errors.New("a SASL password without a user: set sasl.username")
@@ -61,6 +67,8 @@ func (r *resolved) mechanism() sasl.Mechanism {
 		return scram.Sha256(scramAuth)
 	case "SCRAM-SHA-512":
 		return scram.Sha512(scramAuth)
+	case oauthBearer:
+		return r.bearer()
 	}
 	return nil
 }
@@ -70,8 +78,8 @@ func (r *resolved) mechanism() sasl.Mechanism {
 func jaas(r *resolved, v string) error {
 	class, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
 	module := class[strings.LastIndexByte(class, '.')+1:]
-	if module != "PlainLoginModule" && module != "ScramLoginModule" {
-		return fmt.Errorf("login module %q is not supported; use PlainLoginModule or ScramLoginModule", module)
+	if module != "PlainLoginModule" && module != "ScramLoginModule" && module != bearerModule {
+		return fmt.Errorf("login module %q is not supported; use PlainLoginModule, ScramLoginModule or OAuthBearerLoginModule", module)
 	}
 	rest = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), ";"))
 	flag, rest, _ := strings.Cut(rest, " ")
@@ -87,18 +95,40 @@ func jaas(r *resolved, v string) error {
 		if err != nil {
 			return fmt.Errorf("option %s: %w", strings.TrimSpace(name), err)
 		}
-		switch strings.TrimSpace(name) {
-		case "username":
-			r.SASL.User = value
-		case "password":
-			r.SASL.Password = Secret(value)
-		default:
-			return fmt.Errorf("option %q is not supported; write username and password", strings.TrimSpace(name))
+		if err := r.loginOption(module, strings.TrimSpace(name), value); err != nil {
+			return err
 		}
 		rest = left
 	}
-	if module == "PlainLoginModule" && r.SASL.Mechanism == "" {
-		r.SASL.Mechanism = "PLAIN"
+	if r.SASL.Mechanism == "" {
+		r.SASL.Mechanism = map[string]string{"PlainLoginModule": "PLAIN", bearerModule: oauthBearer}[module]
+	}
+	return nil
+}
+
+const bearerModule = "OAuthBearerLoginModule"
+
+// loginOption is one option of the login line.
+func (r *resolved) loginOption(module, name, value string) error {
+	bearer := module == bearerModule
+	extension, isExtension := strings.CutPrefix(name, "extension_")
+	switch {
+	case !bearer && name == "username":
+		r.SASL.User = value
+	case !bearer && name == "password":
+		r.SASL.Password = Secret(value)
+	case bearer && name == "clientId":
+		r.SASL.OAuth.ClientID = value
+	case bearer && name == "clientSecret":
+		r.SASL.OAuth.ClientSecret = Secret(value)
+	case bearer && name == "scope":
+		r.SASL.OAuth.Scope = value
+	case bearer && isExtension:
+		r.extension(extension, value)
+	case bearer:
+		return fmt.Errorf("option %q is not supported; write clientId, clientSecret, scope, extension_NAME", name)
+	default:
+		return fmt.Errorf("option %q is not supported; write username and password", name)
 	}
 	return nil
 }

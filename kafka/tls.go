@@ -18,8 +18,8 @@ type TLSConfig struct {
 	// Cert is a PEM file, or PEM text, of the client's certificate and its chain; "": none.
 	Cert string
 	// Key is a PEM file, or PEM text, of the certificate's key, PKCS#8, PKCS#1 or SEC 1, without a
-	// password; "": it is in Cert. Files are read again at each connection, so that a renewed
-	// certificate is used without a restart.
+	// password; "": it is in Cert. All files, CA's too, are read again at each connection, so that
+	// what was renewed is used without a restart.
 	Key Secret
 	// ServerName is the name the brokers' certificates must carry; "": the address that is dialled.
 	ServerName string
@@ -39,13 +39,9 @@ func (t TLSConfig) set() bool {
 func (t TLSConfig) config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: max(t.MinVersion, tls.VersionTLS12), ServerName: t.ServerName}
 	if t.CA != "" {
-		pem, err := pemOf(t.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the authorities to trust: %w", err)
-		}
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("read the authorities to trust: no certificate in %s; it must be PEM (convert a JKS file with keytool -exportcert -rfc)", nameOf(t.CA))
+		var err error
+		if conf.RootCAs, err = pool(t.CA); err != nil {
+			return nil, err
 		}
 	}
 	if t.Cert == "" && t.Key != "" {
@@ -65,6 +61,19 @@ func (t TLSConfig) config() (*tls.Config, error) {
 		conf.VerifyConnection = func(state tls.ConnectionState) error { return verifyChain(state, conf.RootCAs) }
 	}
 	return conf, nil
+}
+
+// pool is the authorities in a PEM file, or PEM text.
+func pool(textOrFile string) (*x509.CertPool, error) {
+	pem, err := pemOf(textOrFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities to trust: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("read the authorities to trust: no certificate in %s; it must be PEM (convert a JKS file with keytool -exportcert -rfc)", nameOf(textOrFile))
+	}
+	return roots, nil
 }
 
 // certificate reads the client's pair anew.

@@ -113,6 +113,7 @@ func (k *Kafka) prepare() error {
 			return err
 		}
 		listeners = append(listeners, secureListeners...)
+		k.flags = append(k.flags, "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls="+k.pki.issuer.url()) // or a broker opens no file
 	}
 	ports, err := freePorts(count * len(listeners))
 	if err != nil {

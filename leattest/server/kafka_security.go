@@ -17,7 +17,8 @@ const (
 	TLS = "TLS"
 	// MTLS wants a client certificate; its common name is the user.
 	MTLS = "MTLS"
-	// SASL wants a user by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, without encryption.
+	// SASL wants a user by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512, or a Token by OAUTHBEARER,
+	// without encryption.
 	SASL = "SASL"
 	// SASLTLS is SASL over TLS.
 	SASLTLS = "SASLTLS"
@@ -67,10 +68,15 @@ func (s *Security) properties(pki *pki) map[string]string {
 	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 	for _, l := range []string{SASL, SASLTLS} {
 		prefix := "listener.name." + strings.ToLower(l) + "."
-		p[prefix+"sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+		p[prefix+"sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER"
 		p[prefix+"plain.sasl.jaas.config"] = plain + ";"
 		p[prefix+"scram-sha-256.sasl.jaas.config"] = scram
 		p[prefix+"scram-sha-512.sasl.jaas.config"] = scram
+		bearer := "org.apache.kafka.common.security.oauthbearer."
+		p[prefix+"oauthbearer.sasl.jaas.config"] = bearer + "OAuthBearerLoginModule required;"
+		p[prefix+"oauthbearer.sasl.server.callback.handler.class"] = bearer + "OAuthBearerValidatorCallbackHandler"
+		p[prefix+"sasl.oauthbearer.jwks.endpoint.url"] = pki.issuer.url()
+		p[prefix+"sasl.oauthbearer.expected.audience"] = Audience
 	}
 	return p
 }

@@ -23,6 +23,7 @@ type pki struct {
 	broker string // file with the brokers' key, certificate and authority
 	cert   *x509.Certificate
 	key    *ecdsa.PrivateKey
+	issuer *issuer // of tokens
 }
 
 func newPKI(dir string) (*pki, error) {
@@ -56,7 +57,8 @@ func newPKI(dir string) (*pki, error) {
 	if err := os.WriteFile(p.broker, append(append(key, cert...), ca...), 0o600); err != nil {
 		return nil, fmt.Errorf("write the brokers' key: %w", err)
 	}
-	return p, nil
+	p.issuer, err = newIssuer(p.dir)
+	return p, err
 }
 
 // client writes a user's certificate and key.
