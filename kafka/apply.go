@@ -28,7 +28,7 @@ func (p *Plan) Apply(ctx context.Context) error {
 		return p.settle(ctx)
 	}
 	if notAllowed(err) {
-		return fmt.Errorf("apply topics: %w; have this done by somebody who has the right (Create, Alter and AlterConfigs on the topics), then start again:\n%s", err, strings.TrimSuffix(p.String(), "\n"))
+		return fmt.Errorf("apply topics: %w (%w); have this done by somebody who has the right (Create, Alter and AlterConfigs on the topics), then start again:\n%s", ErrNotAllowed, err, strings.TrimSuffix(p.String(), "\n"))
 	}
 	return fmt.Errorf("apply topics: %w", err)
 }

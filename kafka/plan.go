@@ -57,7 +57,7 @@ func (c *Client) PlanTopics(ctx context.Context, topics []leat.Topic, pc PlanCon
 	infos, err := c.TopicStates(ctx, names...)
 	if notAllowed(err) {
 		wanted := &Plan{Create: topics}
-		return nil, fmt.Errorf("plan topics: %w; without that right nobody can tell which of these exist:\n%s", err, strings.TrimSuffix(wanted.String(), "\n"))
+		return nil, fmt.Errorf("plan topics: %w (%w); without that right nobody can tell which of these exist:\n%s", ErrNotAllowed, err, strings.TrimSuffix(wanted.String(), "\n"))
 	}
 	if err != nil {
 		return nil, err
