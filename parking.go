@@ -115,6 +115,16 @@ func (f Fence) String() string {
 	return fmt.Sprintf("%s on %s/%d, epoch %d", f.Group, f.Topic, f.Partition, f.Epoch)
 }
 
+// FencedError says that a claim is not the newest one: another member has taken the partition over.
+type FencedError struct {
+	Fence  Fence
+	Newest int64 // epoch of the newest claim
+}
+
+func (e *FencedError) Error() string {
+	return fmt.Sprintf("the claim of %v is over: there is a newer one, epoch %d", e.Fence, e.Newest)
+}
+
 type fenceKey struct{ _ byte }
 
 // WithFence carries the claim under which an attempt runs.

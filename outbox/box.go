@@ -43,8 +43,8 @@ func New(cfg Config) (*Box, error) {
 	}, nil
 }
 
-// Migrate makes or updates the tables leat_outbox, leat_outbox_meta, leat_outbox_parked and
-// leat_inbox, and gives a new outbox its identity.
+// Migrate makes or updates the tables leat_outbox, leat_outbox_meta, leat_outbox_parked,
+// leat_inbox and leat_fence, and gives a new outbox its identity.
 func (b *Box) Migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -16,6 +16,9 @@ func (b *Box) once(ctx context.Context, e *leat.Envelope, fn func(ctx context.Co
 	source, id := e.Identity()
 	duplicate := false
 	err := b.Tx(ctx, func(ctx context.Context, tx *Tx) error {
+		if err := fenced(ctx, tx.Tx); err != nil {
+			return err
+		}
 		n, err := tx.Exec(ctx, insertInbox, b.cfg.Group, source, id, time.Now().UnixMicro())
 		if err != nil {
 			return fmt.Errorf("write inbox: %w", err)

@@ -38,7 +38,7 @@ func Once[T any](topic leat.Topic, fn func(context.Context, *Tx, *leat.Event[T])
 
 // bound is h with its functions, on box.
 func bound[T any](h leat.Handler, box *Box, fn func(context.Context, *Tx, *leat.Event[T]) error, exhausted exhaustedFunc[T]) leat.Handler {
-	h.Bind, h.Unbound = nil, nil
+	h.Bind, h.Unbound, h.Fence = nil, nil, box.raise
 	h.Handle = func(ctx context.Context, e *leat.Envelope) error {
 		ev, err := leat.DecodeEvent[T](e)
 		if err != nil {
