@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatdev/leat"
@@ -46,7 +47,7 @@ func (c *Client) Dangers(ctx context.Context, topics []leat.Topic) ([]Danger, er
 		}}, nil
 	}
 	var found []Danger
-	version, err := c.transactionVersion(ctx)
+	version, err := transactionVersion(ctx, c.kgo)
 	if err != nil {
 		return nil, err
 	}
@@ -105,10 +106,10 @@ func topicDangers(declared leat.Topic, info TopicState) []Danger {
 }
 
 // transactionVersion is the finalized level of the feature, 0 where the broker knows none.
-func (c *Client) transactionVersion(ctx context.Context) (int, error) {
+func transactionVersion(ctx context.Context, cl *kgo.Client) (int, error) {
 	req := kmsg.NewPtrApiVersionsRequest()
 	req.ClientSoftwareName, req.ClientSoftwareVersion = "leat", "1"
-	resp, err := req.RequestWith(ctx, c.kgo)
+	resp, err := req.RequestWith(ctx, cl)
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}

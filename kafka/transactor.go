@@ -28,6 +28,8 @@ type TransactorConfig struct {
 	Pause time.Duration
 	// Compression of batches: none, gzip, snappy, lz4, zstd; "": lz4.
 	Compression string
+	// Linger is how long a batch waits for more records; 0: not at all. Flush and Commit end the wait.
+	Linger time.Duration
 }
 
 const (
@@ -47,6 +49,7 @@ type Transactor struct {
 	ended   time.Time // when the last one did
 	broken  error     // the first error
 	batches []*batch  // produced in the open transaction
+	version int       // the cluster's transaction.version
 }
 
 // Raw is a record that is no event, such as the relay's position.
@@ -75,28 +78,50 @@ func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Tran
 	if err != nil {
 		return nil, fmt.Errorf("configure the transactor's compression: %w", err)
 	}
-	cl, err := kgo.NewClient(set.options([]kgo.Opt{
-		kgo.TransactionalID(tc.ID),
-		kgo.TransactionTimeout(tc.Timeout),
-		kgo.RecordDeliveryTimeout(tc.Timeout),
-		kgo.ProducerBatchCompression(codecs...),
-		kgo.ProducerLinger(0),
-		kgo.MaxBufferedRecords(1 << 20), // the caller bounds a transaction; blocking in it would help nobody
-		kgo.RecordPartitioner(addressed{partitioner()}),
-	})...)
-	if err != nil {
-		return nil, fmt.Errorf("make the Kafka client: %w", err)
-	}
-	t := &Transactor{cl: cl, set: set, cfg: tc}
-	if err := set.introduce(ctx, cl.Ping); err != nil {
-		cl.Close()
+	t := &Transactor{set: set, cfg: tc}
+	if err := t.connect(ctx, codecs); err != nil {
 		return nil, err
 	}
-	if _, _, err := cl.ProducerID(ctx); err != nil {
-		cl.Close()
+	if _, _, err := t.cl.ProducerID(ctx); err != nil {
+		t.cl.Close()
 		return nil, t.fail("take over transactional id "+tc.ID, err)
 	}
 	return t, nil
+}
+
+// connect makes the client. What it may say depends on the cluster's transaction.version, so one that
+// finds an old one is made again.
+func (t *Transactor) connect(ctx context.Context, codecs []kgo.CompressionCodec) (err error) {
+	for t.version = 2; ; {
+		t.cl, err = kgo.NewClient(t.set.options([]kgo.Opt{
+			kgo.TransactionalID(t.cfg.ID),
+			kgo.TransactionTimeout(t.cfg.Timeout),
+			kgo.RecordDeliveryTimeout(t.cfg.Timeout),
+			kgo.ProducerBatchCompression(codecs...),
+			kgo.ProducerLinger(t.cfg.Linger),
+			kgo.MaxBufferedRecords(1 << 20), // the caller bounds a transaction; blocking in it would help nobody
+			kgo.RecordPartitioner(addressed{partitioner()}),
+			offsetVersions(t.version),
+		})...)
+		if err != nil {
+			return fmt.Errorf("make the Kafka client: %w", err)
+		}
+		found := 0
+		err = t.set.introduce(ctx, func(ctx context.Context) (err error) {
+			found, err = transactionVersion(ctx, t.cl)
+			return err
+		})
+		if err != nil || min(found, 2) == min(t.version, 2) {
+			t.version = found
+			break
+		}
+		t.cl.Close()
+		t.version = found
+	}
+	if err != nil {
+		t.cl.Close()
+	}
+	return err
 }
 
 // ID is the transactional id.
@@ -172,6 +197,17 @@ func (t *Transactor) Commit(ctx context.Context) error {
 	if t.broken != nil {
 		return fmt.Errorf("commit: %w: %w", ErrUnusable, t.broken)
 	}
+	if err := t.flush(ctx); err != nil {
+		return err
+	}
+	if err := t.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
+		return t.fail("commit the transaction", err)
+	}
+	t.open, t.ended = false, time.Now()
+	return nil
+}
+
+func (t *Transactor) flush(ctx context.Context) error {
 	flush, cancel := context.WithTimeoutCause(ctx, t.cfg.Timeout, fmt.Errorf("records were not acknowledged within %v", t.cfg.Timeout))
 	defer cancel()
 	if err := t.cl.Flush(flush); err != nil {
@@ -181,10 +217,6 @@ func (t *Transactor) Commit(ctx context.Context) error {
 	if err := t.firstFailure(); err != nil {
 		return t.fail("produce", err)
 	}
-	if err := t.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryCommit); err != nil {
-		return t.fail("commit the transaction", err)
-	}
-	t.open, t.ended = false, time.Now()
 	return nil
 }
 
