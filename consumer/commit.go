@@ -57,7 +57,7 @@ func (c *Consumer) commitFinally(ctx context.Context, parts []*partition) {
 // retriable says whether the same commit may be accepted later.
 func retriable(err error) bool {
 	return !errors.Is(err, kerr.UnknownMemberID) && !errors.Is(err, kerr.IllegalGeneration) &&
-		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kgo.ErrClientClosed) &&
+		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kerr.FencedMemberEpoch) && !errors.Is(err, kgo.ErrClientClosed) &&
 		!errors.Is(err, errLostMeanwhile)
 }
 
@@ -84,6 +84,8 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	c.cfg.Hook("consumer.committing")
 	began := time.Now()
 	var failed error
+	ctx, stop := c.recallable(ctx, marks)
+	defer stop()
 	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return c.stillOurs(marks, req.MemberID) })
 	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if failed = err; err == nil {
@@ -98,6 +100,26 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	c.metrics.commits.With("done").Inc()
 	c.cfg.Hook("consumer.committed")
 	return nil
+}
+
+// recallable lets dismissPart call back a commit under Protocol consumer. Otherwise: the coordinator
+// finds the commit's epoch stale and the client waits for the new one; meanwhile the partition goes to
+// another member, who works and commits, and comes back to us; the client finds that it is ours, and sends
+// the old offset again under the epoch of now. Under the classic protocol a commit keeps its generation.
+func (c *Consumer) recallable(ctx context.Context, marks map[*partition]lane.Mark) (context.Context, func()) {
+	if c.cfg.Protocol != serverSide {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	c.mu.Lock()
+	c.sending, c.recall = marks, cancel
+	c.mu.Unlock()
+	return ctx, func() {
+		c.mu.Lock()
+		c.sending, c.recall = nil, nil
+		c.mu.Unlock()
+		cancel(nil)
+	}
 }
 
 // errLostMeanwhile is why a commit was not sent.

@@ -18,6 +18,14 @@ type Config struct {
 	// Group is the consumer group's name; members with one name share the partitions. The names of
 	// its dead-letter topics end in it.
 	Group string
+	// InstanceID makes the member static (KIP-345): when it stops and comes back under the same id before
+	// its session has ended, its partitions wait for it and no other member's stand still. Each process
+	// needs its own. "": a member leaves when it stops. The property group.instance.id wins over it.
+	InstanceID string
+	// Protocol is how the group shares its partitions: "classic" (the members do, cooperatively), or
+	// "consumer" (the brokers do, KIP-848; Apache Kafka 4.0 or newer, 4.3 advised); "": classic. The
+	// property group.protocol wins over it. A cluster that does not have it is refused by Run.
+	Protocol string
 	// Kafka is the cluster; its zero value is localhost:9092.
 	Kafka kafka.Config
 	// Handlers are what the group does, at most one for a type on a topic. The group reads the topics
@@ -52,7 +60,8 @@ type Config struct {
 	// CommitInterval is the pause between commits; 0: 1 s.
 	CommitInterval time.Duration
 	// SessionTimeout is how long the group waits for a silent member before it gives its partitions
-	// away; 0: 45 s. The broker bounds it (6 s to 30 min unless configured).
+	// away; 0: 45 s. The broker bounds it (6 s to 30 min unless configured). Under Protocol "consumer"
+	// the brokers decide it, and it must be 0.
 	SessionTimeout time.Duration
 	// RebalanceTimeout is how long the group waits for its members in a rebalance; 0: 60 s.
 	RebalanceTimeout time.Duration
@@ -77,6 +86,8 @@ const minBytes = 64 << 10
 
 // withDefaults fills what is zero.
 func (c Config) withDefaults() Config {
+	c = c.withMembership()
+	c.Protocol = cmp.Or(c.Protocol, classic)
 	c.MaxInFlight = cmp.Or(c.MaxInFlight, 256)
 	c.MaxQueued = cmp.Or(c.MaxQueued, 4000)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 8<<20)
@@ -125,7 +136,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("consumer: %s is %v, want more than 0, or 0 for the default", name, d))
 		}
 	}
-	errs = append(errs, c.validateHandlers(), c.Kafka.Validate())
+	errs = append(errs, c.validateMembership(), c.validateHandlers(), c.Kafka.Validate())
 	return errors.Join(errs...)
 }
 

@@ -47,13 +47,15 @@ type Consumer struct {
 	paused   int // partitions whose fetching is paused
 	epoch    int64
 	crew     crew
-	between  []func()           // for the poll loop, between two polls
-	stopPoll context.CancelFunc // ends the poll under way
-	joined   bool               // the group has given us our partitions once
-	missing  map[string]string  // topics that can't be read, and why
-	group    error              // what keeps us out of the group
-	passed   int64              // events of types without a handler
-	stale    int64              // records and completions of partitions that were taken away
+	between  []func()                 // for the poll loop, between two polls
+	stopPoll context.CancelFunc       // ends the poll under way
+	joined   bool                     // the group has given us our partitions once
+	missing  map[string]string        // topics that can't be read, and why
+	group    error                    // what keeps us out of the group
+	passed   int64                    // events of types without a handler
+	sending  map[*partition]lane.Mark // in the commit under way
+	recall   context.CancelCauseFunc  // of that commit
+	stale    int64                    // records and completions of partitions that were taken away
 }
 
 // runState is what Run is at.
@@ -106,6 +108,12 @@ func New(cfg Config) (*Consumer, error) {
 // error says that the consumer could not begin, or that handlers were still at work when the time
 // was over: their events come again.
 func (c *Consumer) Run(ctx context.Context) error {
+	if err := c.findProtocol(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
+	}
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -143,13 +151,8 @@ func (c *Consumer) clientOptions() []kgo.Opt {
 	for name := range c.routes {
 		topics = append(topics, name)
 	}
-	return []kgo.Opt{
-		kgo.ConsumerGroup(c.cfg.Group),
+	return append(c.membership(),
 		kgo.ConsumeTopics(topics...),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(c.cfg.SessionTimeout),
-		kgo.RebalanceTimeout(c.cfg.RebalanceTimeout),
-		kgo.HeartbeatInterval(min(3*time.Second, c.cfg.SessionTimeout/3)),
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // or the lag of a transactional topic never is 0
@@ -159,7 +162,7 @@ func (c *Consumer) clientOptions() []kgo.Opt {
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),
 		kgo.OnPartitionsLost(c.lost),
-	}
+	)
 }
 
 // drain ends the consumer: what is in hand is finished, or cut off when the time is over; the last
@@ -186,7 +189,9 @@ func (c *Consumer) drain() error {
 	c.mu.Lock()
 	c.voidAll()
 	c.mu.Unlock()
+	member, _ := c.client.GroupMetadata()
 	c.client.CloseAllowingRebalance() // leaves the group; the callbacks find nothing left to do
+	c.stepOut(member)
 	c.mu.Lock()
 	c.state = ended
 	c.voidAll()

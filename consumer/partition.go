@@ -94,6 +94,9 @@ func (c *Consumer) dismissPart(p *partition, cause error) {
 	c.closePart(p)
 	p.void = true
 	p.cancel(cause)
+	if _, ok := c.sending[p]; ok {
+		c.recall(errLostMeanwhile)
+	}
 	if c.parts[p.at] == p {
 		delete(c.parts, p.at)
 	}

@@ -45,6 +45,8 @@ type rig struct {
 	topic leat.Topic
 	group string
 	log   *slog.Logger
+
+	protocol string // of the groups
 }
 
 // bubble runs body against kfake in a bubble, where waiting takes no time.
@@ -61,18 +63,25 @@ func bubbleOf(t *testing.T, brokers, partitions int, body func(t *testing.T, r *
 	})
 }
 
-// conform runs body against kfake in a bubble and against real Kafka.
+// conform runs body against kfake in a bubble and against real Kafka, under both protocols of groups.
 func conform(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 	t.Helper()
 	t.Parallel()
-	t.Run("kfake", func(t *testing.T) {
-		t.Parallel()
-		bubble(t, partitions, body)
-	})
-	t.Run("kafka", func(t *testing.T) {
-		t.Parallel()
-		body(t, newRig(t, broker.Real(t), partitions))
-	})
+	for suffix, protocol := range map[string]string{"": "classic", "-848": "consumer"} {
+		t.Run("kfake"+suffix, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, partitions, func(t *testing.T, r *rig) {
+				r.protocol = protocol
+				body(t, r)
+			})
+		})
+		t.Run("kafka"+suffix, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, broker.Real(t), partitions)
+			r.protocol = protocol
+			body(t, r)
+		})
+	}
 }
 
 func newRig(t *testing.T, b *broker.Broker, partitions int) *rig {
@@ -99,11 +108,15 @@ func (r *rig) kafka() kafka.Config {
 }
 
 func (r *rig) config(handlers ...leat.Handler) consumer.Config {
-	return consumer.Config{
+	cfg := consumer.Config{
 		Group: r.group, Kafka: r.kafka(), Handlers: handlers, Logger: r.log,
 		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second,
-		Version: "v-test",
+		Version: "v-test", Protocol: r.protocol,
 	}
+	if cfg.Protocol == "consumer" {
+		cfg.SessionTimeout = 0 // the brokers' is as short
+	}
+	return cfg
 }
 
 // send writes events, in order, into the partitions of their keys.

@@ -144,6 +144,7 @@ func (c *Consumer) setFound(topic string) (wasMissing bool) {
 
 // setGroupError records what keeps us out of the group; the client goes on trying.
 func (c *Consumer) setGroupError(err error) {
+	err = c.explain(err)
 	c.mu.Lock()
 	known := c.group != nil
 	c.group = err

@@ -117,6 +117,7 @@ type resolved struct {
 	maxMessage int           // bytes; 0: not set
 	maxBuffer  int           // bytes of a producer; 0: not set
 	txnTimeout time.Duration // 0: not set
+	member     Membership    // of a consumer group
 }
 
 func (c Config) resolve() (*resolved, error) {

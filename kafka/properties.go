@@ -51,7 +51,7 @@ func (r *resolved) applyProperties() error {
 	if err := r.applyProtocol(); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(append(errs, r.applyCombined())...)
+	return errors.Join(append(errs, r.applyMembership(), r.applyCombined())...)
 }
 
 func (r *resolved) applyProperty(name string) error {

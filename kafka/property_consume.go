@@ -3,7 +3,9 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,10 +24,11 @@ var consumeProperties = map[string]property{
 		if v == "" {
 			return errors.New("is empty")
 		}
+		r.member.InstanceID = v
 		return r.opt(kgo.InstanceID(v))
 	}},
-	"group.protocol":        {apply: only("classic", "", "server-side assignment is not supported")},
-	"group.remote.assignor": {refuse: "server-side assignment is not supported"},
+	"group.protocol":        {apply: groupProtocol},
+	"group.remote.assignor": {apply: only("uniform", "", "the members of a group share its partitions evenly")},
 	"session.timeout.ms": {apply: millis(100*time.Millisecond, math.MaxInt32*time.Millisecond, func(r *resolved, d time.Duration) error {
 		return r.opt(kgo.SessionTimeout(d))
 	})},
@@ -96,6 +99,51 @@ func fetchWait(r *resolved, v string) error {
 	return millis(10*time.Millisecond, math.MaxInt32*time.Millisecond, func(r *resolved, d time.Duration) error {
 		return r.opt(kgo.FetchMaxWait(d))
 	})(r, v)
+}
+
+func groupProtocol(r *resolved, v string) error {
+	switch v = strings.ToLower(v); v {
+	case "classic", "consumer":
+		r.member.Protocol = v
+		return nil
+	}
+	return fmt.Errorf("%q is neither classic nor consumer", v)
+}
+
+// Membership is what Properties say about a client's place in a consumer group.
+type Membership struct {
+	InstanceID string // group.instance.id; "": not said
+	Protocol   string // group.protocol, classic or consumer; "": not said
+}
+
+// Membership reads group.instance.id and group.protocol with their references resolved.
+func (c Config) Membership() (Membership, error) {
+	r, err := c.resolve()
+	if err != nil {
+		return Membership{}, err
+	}
+	return r.member, nil
+}
+
+// brokersOwn are what the brokers decide for the groups of KIP-848.
+var brokersOwn = map[string]string{
+	"session.timeout.ms":            "consumer.session.timeout.ms of the group or group.consumer.session.timeout.ms of the brokers",
+	"heartbeat.interval.ms":         "consumer.heartbeat.interval.ms of the group or group.consumer.heartbeat.interval.ms of the brokers",
+	"partition.assignment.strategy": "group.remote.assignor",
+}
+
+// applyMembership refuses what has no effect under group.protocol=consumer.
+func (r *resolved) applyMembership() error {
+	if r.member.Protocol != "consumer" {
+		return nil
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(brokersOwn)) {
+		if _, ok := r.Properties[name]; ok {
+			errs = append(errs, fmt.Errorf("property %s has no effect with group.protocol=consumer: it is %s", name, brokersOwn[name]))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func earliestOnly(_ *resolved, v string) error {

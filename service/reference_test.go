@@ -39,7 +39,7 @@ database:
 listen: 0.0.0.0:8080
 `+"```"+`
 
-Kafka client properties go by Java's or librdkafka's names: `+"`-X name=value`"+`, repeated for more, or `+"`LEAT_KAFKA_X_SASL_PASSWORD`"+` for `+"`sasl.password`"+`, or below `+"`kafka.properties`"+` in the file. They win over what leat itself sets. `+"`${env:NAME}`"+` and `+"`${file:PATH}`"+` are resolved in them and in `+"`database.url`"+`.
+Kafka client properties go by Java's or librdkafka's names: `+"`-X name=value`"+`, repeated for more, or `+"`LEAT_KAFKA_X_SASL_PASSWORD`"+` for `+"`sasl.password`"+`, or below `+"`kafka.properties`"+` in the file. They win over what leat itself sets. `+"`group.instance.id`"+` makes the members static, `+"`group.protocol`"+` is classic or consumer (KIP-848). `+"`${env:NAME}`"+` and `+"`${file:PATH}`"+` are resolved in them and in `+"`database.url`"+`.
 
 Traces follow OpenTelemetry's own variables: `+"`OTEL_EXPORTER_OTLP_ENDPOINT`"+` (OTLP over HTTP, a collector's port 4318) turns them on, `+"`OTEL_SDK_DISABLED`"+` and `+"`OTEL_TRACES_EXPORTER=none`"+` off; `+"`OTEL_TRACES_SAMPLER`"+`, `+"`OTEL_RESOURCE_ATTRIBUTES`"+`, `+"`OTEL_EXPORTER_OTLP_HEADERS`"+` and the rest mean what they mean everywhere. `+"`OTEL_SERVICE_NAME`"+` renames the service of a process that runs one. Without any of them nothing is recorded, and every event still carries a trace id.
 

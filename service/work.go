@@ -108,7 +108,7 @@ func (s *Service) prepareConsumer(client *kafka.Client) (err error) {
 		DrainTimeout: s.host.share(0.35),
 		Logger:       s.log, Metrics: s.metrics, Hook: s.hook,
 	}
-	if client.Embedded() {
+	if said, _ := cfg.Kafka.Membership(); client.Embedded() && said.Protocol != "consumer" {
 		cfg.SessionTimeout = developing
 	}
 	s.consumer, err = consumer.New(cfg)
