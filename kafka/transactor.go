@@ -156,10 +156,10 @@ func (t *Transactor) Produce(ctx context.Context, msgs []leat.Message, raws ...R
 	if !t.open {
 		return t.fail("produce", errors.New("no transaction has begun"))
 	}
+	b := newBatch(msgs, raws)
 	if err := t.rest(ctx); err != nil {
 		return t.fail("produce", err)
 	}
-	b := newBatch(msgs, raws)
 	t.batches = append(t.batches, b)
 	// Canceling a record's context while it is in flight would fail it in doubt; Commit's own deadline
 	// bounds the wait instead.

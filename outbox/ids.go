@@ -1,9 +1,11 @@
 package outbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +31,20 @@ func (s ids) count() (n int64) {
 		n += r.to - r.from + 1
 	}
 	return n
+}
+
+// above is how many of the ids are above floor.
+func (s ids) above(floor int64) (n int64) {
+	for i := len(s) - 1; i >= 0 && s[i].to > floor; i-- {
+		n += s[i].to - max(s[i].from, floor+1) + 1
+	}
+	return n
+}
+
+// has says whether id is in.
+func (s ids) has(id int64) bool {
+	i, found := slices.BinarySearchFunc(s, id, func(r span, id int64) int { return cmp.Compare(r.from, id) })
+	return found || i > 0 && s[i-1].to >= id
 }
 
 // String is "1-40,43,45-50".

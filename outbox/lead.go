@@ -22,6 +22,12 @@ type reign struct {
 	pos    position // the last one written; its Database and Token hold for the reign
 	pace   time.Duration
 	upkept time.Time // when upkeep last looked
+
+	helpers sync.WaitGroup // reads and settlements beside the sending
+	taken   []ids          // batches that were read and are not settled yet, oldest first
+	ahead   chan result    // the next batch, being read; nil: none is
+	behind  *settlement    // of the last batch, under way or not yet looked at; nil: none is
+	ended   time.Time      // when the last batch was committed
 }
 
 // way is a way out to Kafka, open for one reign and thrown away after any error.
@@ -31,7 +37,8 @@ type way interface {
 	last(ctx context.Context) (*position, error)
 	// send sends the messages and letters and, where the way keeps one, the position: all of it or
 	// nothing where there are transactions. An error leaves it open whether it was sent.
-	send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message) error
+	// ready, where set, is awaited when all is on its way and before it counts.
+	send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message, ready func() error) error
 	close()
 }
 
@@ -54,55 +61,21 @@ func (r *Relay) lead(work, stop context.Context, s *setup) error {
 	keep, done := context.WithCancel(stop)
 	defer done()
 	keeper.Go(func() { _ = r.box.KeepInbox(keep) })
+	defer g.helpers.Wait()
 	for stop.Err() == nil {
-		n, err := g.pass(work)
+		b, err := g.pass(work)
 		if err != nil {
 			return err
 		}
 		if err := g.upkeep(work); err != nil {
 			return err
 		}
-		g.rest(stop, n)
+		g.rest(stop, b)
 		if err := context.Cause(work); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// pass relays one batch and returns how many rows it had.
-func (g *reign) pass(ctx context.Context) (int, error) {
-	g.hold(time.Now())
-	b, err := g.reader.next(ctx)
-	if err != nil {
-		return 0, err
-	}
-	if g.reader.behind > 0 {
-		g.counts.stragglers.Add(float64(g.reader.behind))
-		g.log.ErrorContext(ctx, "the outbox's sweep found rows below the mark: they go late, and maybe after later ones of their keys", "rows", g.reader.behind, "row", b.rows[0].id)
-	}
-	if len(b.rows) == 0 {
-		return 0, nil
-	}
-	g.cfg.Hook("relay.selected")
-	messages, out, letters := g.sort(ctx, b)
-	p := g.pos
-	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
-	started := time.Now()
-	if err := g.way.send(ctx, &p, messages, letters); err != nil {
-		return 0, errors.Join(g.refused(ctx, b, err), g.settlePart(ctx, b, out, err))
-	}
-	g.pos = p
-	g.counts.transaction.Since(started)
-	g.cfg.Hook("relay.committed")
-	if _, err := settle(ctx, g.db, &p, false); err != nil {
-		return 0, fmt.Errorf("settle sent events: %w", err)
-	}
-	g.cfg.Hook("relay.deleted")
-	g.counts.published.Add(float64(len(messages)))
-	g.counts.parked.Add(float64(len(out)))
-	g.hurdle.passed(b, messages)
-	return len(b.rows), nil
+	return g.settled(work)
 }
 
 // hold passes the events of blocked topics over until their next try, and then begins at the head:
@@ -167,8 +140,10 @@ func (g *reign) settlePart(ctx context.Context, b *batch, out []parked, err erro
 			left = left.add(id)
 		}
 	}
-	_, serr := settle(ctx, g.db, &position{Rows: left}, false)
-	return serr
+	if _, err := settle(ctx, g.db, &position{Rows: left}, false); err != nil {
+		return fmt.Errorf("settle those that were sent: %w", err)
+	}
+	return nil
 }
 
 // upkeep looks at the whole outbox every few seconds, for the metrics, and leaves word of what holds
@@ -187,13 +162,20 @@ func (g *reign) upkeep(ctx context.Context) error {
 	return g.tell(ctx, g.hurdle.trouble())
 }
 
-// rest waits for the next look: not at all after one that found something, else until this process
-// commits events, or twice as long as the last time.
-func (g *reign) rest(stop context.Context, sent int) {
+// rest waits for the next look. After a full batch it does not; after another one it lets the pause
+// between two transactions pass, so that the next takes along what comes meanwhile; after none it
+// waits until this process commits events, or twice as long as the last time.
+func (g *reign) rest(stop context.Context, b *batch) {
 	wait := g.pace
 	switch {
-	case sent > 0:
+	case b.full:
 		g.pace = g.cfg.PollMin
+		return
+	case len(b.rows) > 0:
+		g.pace = g.cfg.PollMin
+		if g.setup.transactional {
+			_ = sleep(stop, time.Until(g.ended.Add(g.cfg.Pause-g.reader.took)))
+		}
 		return
 	case g.pace < g.cfg.PollMax:
 		g.pace = min(2*g.pace, g.cfg.PollMax)
@@ -267,7 +249,7 @@ func (g *reign) crown(ctx context.Context, last *position) error {
 	}
 	p := g.pos
 	p.Number, p.At, p.Digest = p.Number+1, time.Now().UTC(), newDigest().String()
-	if err := g.way.send(ctx, &p, nil, nil); err != nil {
+	if err := g.way.send(ctx, &p, nil, nil, nil); err != nil {
 		return fmt.Errorf("write the position: %w", err)
 	}
 	g.pos = p

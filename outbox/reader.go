@@ -15,8 +15,10 @@ type reader struct {
 	db     *sqldb.DB
 	fenced bool // there is a mark: PostgreSQL
 	look   look
-	batch  batch           // the last one read
+	rooms  [2]batch        // of the last two batches: one is on its way out while the next is read
+	room   int             // of the last one
 	held   map[string]bool // topics that are passed over
+	took   time.Duration   // by the last read
 
 	marker   marker
 	mark     int64     // no row can come at or below it
@@ -25,7 +27,6 @@ type reader struct {
 	reach    int64     // highest id that was read
 	sweepAt  time.Time // when to look at the whole table
 	every    time.Duration
-	behind   int  // rows that a sweep found at or below the floor
 	sweeping bool // the read in hand starts at the head though the floor is above it
 }
 
@@ -33,41 +34,42 @@ type reader struct {
 // costs the server a millisecond.
 const pollEvery = 10 * time.Millisecond
 
-// next reads the next batch. What it returns must have left and be settled before the next call, or
-// it is read again.
-func (r *reader) next(ctx context.Context) (*batch, error) {
+// next reads the next batch of rows that are not taken. It stays whole until the read after the next.
+func (r *reader) next(ctx context.Context, taken []ids) (*batch, error) {
 	now := time.Now()
 	r.sweeping = !now.Before(r.sweepAt)
 	l := r.look
-	l.above = r.floor
+	l.above, l.taken = r.floor, taken
 	if r.sweeping {
 		l.above = 0
 	}
 	for topic := range r.held {
 		l.held = append(l.held, topic)
 	}
+	r.room = 1 - r.room
+	b := &r.rooms[r.room]
 	var err error
 	if r.fenced {
-		err = r.postgres(ctx, l, now)
+		err = r.postgres(ctx, l, now, b)
 	} else {
-		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return readRows(ctx, tx, l, &r.batch) })
+		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return readRows(ctx, tx, l, b) })
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.advance(&r.batch, now)
-	return &r.batch, nil
+	r.advance(b, now)
+	r.took = time.Since(now)
+	return b, nil
 }
 
 // advance sets where the next read starts: at the mark that was known before this read, and never
 // above the last id read. Starting at the last id itself would pass over a lower one that was
 // committed in between, and its key's next version would leave first.
 func (r *reader) advance(b *batch, now time.Time) {
-	r.behind = 0
 	if r.sweeping {
 		for i := range b.rows {
 			if b.rows[i].id <= r.floor {
-				r.behind++
+				b.behind++
 			}
 		}
 		r.sweepAt = now.Add(r.every)
@@ -87,25 +89,20 @@ func (r *reader) rewind() { r.floor, r.reach = 0, 0 }
 
 // postgres asks for the mark and then reads, in two statements with a snapshot each: in one
 // snapshot the locks would be those of now and the rows those of before.
-func (r *reader) postgres(ctx context.Context, l look, now time.Time) error {
-	target := ""
-	err := r.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
+func (r *reader) postgres(ctx context.Context, l look, now time.Time, b *batch) error {
+	return r.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		if now.Sub(r.polled) >= pollEvery {
 			if err := r.poll(ctx, tx); err != nil {
 				return err
 			}
 			r.polled = now
 		}
-		if err := readRows(ctx, tx, l, &r.batch); err != nil || len(r.batch.rows) == 0 {
+		if err := readRows(ctx, tx, l, b); err != nil || len(b.rows) == 0 {
 			return err
 		}
-		target, err = flushTarget(ctx, tx)
+		b.log, err = flushTarget(ctx, tx)
 		return err
 	})
-	if err != nil || target == "" {
-		return err
-	}
-	return r.flushed(ctx, target)
 }
 
 // poll asks for the sequence first and for the holders of the table's lock after it.
@@ -163,8 +160,8 @@ func flushTarget(ctx context.Context, tx *sqldb.Tx) (string, error) {
 
 // flushed waits until the log is on the disk up to target: other commits may bring it there, else
 // it is brought there by a commit that waits for the disk.
-func (r *reader) flushed(ctx context.Context, target string) error {
-	return r.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+func flushed(ctx context.Context, db *sqldb.DB, target string) error {
+	return db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var done bool
 		if err := tx.QueryRow(ctx, `select pg_current_wal_flush_lsn() >= $1::text::pg_lsn`, target).Scan(&done); err != nil || done {
 			return err

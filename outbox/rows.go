@@ -17,7 +17,7 @@ type row struct {
 	skip bool
 }
 
-// batch is what one read found. The next read uses its room again.
+// batch is what one read found.
 type batch struct {
 	rows   []row
 	events []leat.Message // of rows, at the same places
@@ -25,6 +25,8 @@ type batch struct {
 	full   bool   // the read stopped at its bounds: there may be more
 	ids    ids    // of rows
 	sum    string // digest of rows
+	behind int    // rows that a sweep found below the mark
+	log    string // up to where the write-ahead log must be on the disk before they are sent; "": it is
 }
 
 // last is the highest id that was read, 0 of an empty batch.
@@ -38,12 +40,22 @@ func (b *batch) last() int64 {
 // look is where and how far a read goes.
 type look struct {
 	above int64    // ids above this
+	taken []ids    // and none of these, which are on their way out
 	held  []string // topics that are passed over
 	rows  int
 	bytes int
 }
 
 const rowColumns = `id, skip, topic, key, event_id, event_type, attributes, data`
+
+func (l look) passes(id int64) bool {
+	for _, t := range l.taken {
+		if t.has(id) {
+			return true
+		}
+	}
+	return false
+}
 
 func (l look) query() (string, []any) {
 	var b strings.Builder
@@ -56,7 +68,11 @@ func (l look) query() (string, []any) {
 	if len(l.held) > 0 {
 		b.WriteByte(')')
 	}
-	args = append(args, l.rows)
+	limit := int64(l.rows)
+	for _, t := range l.taken {
+		limit += t.above(l.above)
+	}
+	args = append(args, limit)
 	b.WriteString(` order by id limit $` + strconv.Itoa(len(args)))
 	return b.String(), args
 }
@@ -78,9 +94,13 @@ func readRows(ctx context.Context, tx *sqldb.Tx, l look, found *batch) error {
 		if err := scanRow(rows, r, m); err != nil {
 			return fmt.Errorf("read outbox row %d: %w", r.id, err)
 		}
+		if l.passes(r.id) {
+			found.rows, found.events = found.rows[:len(found.rows)-1], found.events[:len(found.events)-1]
+			continue
+		}
 		found.ids = found.ids.add(r.id)
 		sum.add(r.id, m.ID)
-		if found.bytes += m.Size(); found.bytes >= l.bytes {
+		if found.bytes += m.Size(); found.bytes >= l.bytes || len(found.rows) == l.rows {
 			found.full = true
 			break
 		}
@@ -91,7 +111,6 @@ func readRows(ctx context.Context, tx *sqldb.Tx, l look, found *batch) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("read outbox rows: %w", err)
 	}
-	found.full = found.full || len(found.rows) == l.rows
 	found.sum = sum.String()
 	return nil
 }

@@ -60,7 +60,7 @@ func (w *transactional) last(ctx context.Context) (p *position, err error) {
 	return p, nil
 }
 
-func (w *transactional) send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message) error {
+func (w *transactional) send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message, ready func() error) error {
 	value, err := p.encode()
 	if err != nil {
 		return fmt.Errorf("encode the position: %w", err)
@@ -75,6 +75,11 @@ func (w *transactional) send(ctx context.Context, p *position, messages []leat.M
 		return err
 	}
 	w.hook("relay.produced")
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
+	}
 	w.hook("relay.committing")
 	return w.t.Commit(ctx)
 }
@@ -91,7 +96,12 @@ func (w *plain) close() { w.p.Close() }
 
 func (w *plain) last(context.Context) (*position, error) { return nil, nil }
 
-func (w *plain) send(ctx context.Context, _ *position, messages []leat.Message, letters []leat.Message) error {
+func (w *plain) send(ctx context.Context, _ *position, messages []leat.Message, letters []leat.Message, ready func() error) error {
+	if ready != nil { // what is sent counts at once
+		if err := ready(); err != nil {
+			return err
+		}
+	}
 	if len(messages) > 0 {
 		if err := w.p.SendMessages(ctx, messages); err != nil {
 			return err

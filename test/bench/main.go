@@ -56,6 +56,7 @@ func main() {
 	flag.StringVar(&o.topic, "topic", "", "topic that the contender works on (used by the parent)")
 	flag.IntVar(&o.records, "records", 0, "records per round; 0: the case's own number")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the median is told")
+	flag.StringVar(&o.profile, "profile", "", "file that the contender writes its CPU profile to; the last one stays")
 	flag.BoolVar(&o.json, "json", false, "print one JSON object")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -68,6 +69,7 @@ func main() {
 
 type options struct {
 	name, contender, brokers, topic string
+	profile                         string
 	records, rounds                 int
 	json                            bool
 }
@@ -80,6 +82,8 @@ type figures struct {
 	RecordsPerS  float64 `json:"records_per_s"`
 	CPUPerM      float64 `json:"cpu_s_per_million"`
 	PeakRSSBytes int64   `json:"peak_rss_bytes"`
+	// Servers is the CPU per million of the servers beside it, where the case tells.
+	Servers map[string]float64 `json:"servers_cpu_s_per_million,omitempty"`
 }
 
 type result struct {
@@ -118,7 +122,7 @@ func run(ctx context.Context, o options) error {
 				return fmt.Errorf("%s, %s: %w", o.name, name, err)
 			}
 			rounds[name] = append(rounds[name], f)
-			fmt.Fprintf(os.Stderr, "round %d/%d %-12s %9.0f records/s  %6.2f CPU s/M\n", round+1, o.rounds, name, f.RecordsPerS, f.CPUPerM)
+			fmt.Fprintf(os.Stderr, "round %d/%d %-12s %9.0f records/s  %6.2f CPU s/M  servers %.2v\n", round+1, o.rounds, name, f.RecordsPerS, f.CPUPerM, f.Servers)
 		}
 	}
 	for _, name := range c.contenders {

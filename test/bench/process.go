@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,7 +68,7 @@ func spawn(ctx context.Context, o options, contender string) (figures, error) {
 	if err != nil {
 		return figures{}, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-case", o.name, "-contender", contender, "-brokers", o.brokers, "-topic", o.topic, "-records", strconv.Itoa(o.records))
+	cmd := exec.CommandContext(ctx, self, "-case", o.name, "-contender", contender, "-brokers", o.brokers, "-topic", o.topic, "-records", strconv.Itoa(o.records), "-profile", o.profile)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.Output()
@@ -87,8 +88,13 @@ func contend(ctx context.Context, o options, c benchCase) error {
 	if !ok {
 		return fmt.Errorf("case %s has no contender %q", o.name, o.contender)
 	}
+	stop, err := profile(o.profile)
+	if err != nil {
+		return err
+	}
 	start, cpu := time.Now(), cpuSeconds()
 	n, err := work(ctx, o)
+	stop()
 	if err != nil {
 		return err
 	}
@@ -99,6 +105,21 @@ func contend(ctx context.Context, o options, c benchCase) error {
 	f.fill()
 	f.PeakRSSBytes = peakRSS()
 	return json.NewEncoder(os.Stdout).Encode(f)
+}
+
+// profile writes the CPU profile of a contender to a file, "" for none.
+func profile(path string) (stop func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
 }
 
 func (f *figures) fill() {

@@ -107,7 +107,7 @@ func start(signals <-chan os.Signal, kafka, postgres bool) (*servers, error) {
 	}
 	if postgres {
 		group.Go(func() (err error) {
-			s.postgres, err = server.StartPostgres(ctx, server.PostgresConfig{Settings: map[string]string{"max_connections": "300"}})
+			s.postgres, err = server.StartPostgres(ctx, server.PostgresConfig{Settings: map[string]string{"max_connections": "300", "shared_buffers": "512MB", "max_wal_size": "4GB"}})
 			return err
 		})
 	}

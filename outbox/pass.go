@@ -1,0 +1,138 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Three things are at work at once on PostgreSQL: a batch is sent, the one before it is deleted, and
+// where it was full the one after it is read. What holds them together:
+//
+//   - A read passes over the rows that were taken and are not settled: they may still be visible.
+//   - A batch is committed in Kafka only when the one before it is deleted: a takeover deletes what
+//     the last position names, and nothing earlier.
+//   - Any error ends the reign, and with it the batch that was read ahead.
+
+// result is a batch that was read ahead.
+type result struct {
+	batch *batch
+	err   error
+}
+
+// settlement is a batch that is committed in Kafka, on its way out of the database.
+type settlement struct {
+	done         chan error
+	sent, parked int
+}
+
+// pass relays one batch, empty where nothing waits.
+func (g *reign) pass(ctx context.Context) (*batch, error) {
+	b, err := g.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if b.behind > 0 {
+		g.counts.stragglers.Add(float64(b.behind))
+		g.log.ErrorContext(ctx, "the outbox's sweep found rows below the mark: they go late, and maybe after later ones of their keys", "rows", b.behind, "row", b.rows[0].id)
+	}
+	if len(b.rows) == 0 {
+		return b, g.settled(ctx)
+	}
+	g.cfg.Hook("relay.selected")
+	messages, out, letters := g.sort(ctx, b)
+	p := g.pos
+	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
+	started := time.Now()
+	flushed := g.flush(ctx, b)
+	g.readAhead(ctx, b)
+	ready := func() error { return errors.Join(<-flushed, g.settled(ctx)) }
+	if err := g.way.send(ctx, &p, messages, letters, ready); err != nil {
+		return nil, errors.Join(g.refused(ctx, b, err), g.settlePart(ctx, b, out, err))
+	}
+	g.pos, g.ended = p, time.Now()
+	g.counts.transaction.Since(started)
+	g.cfg.Hook("relay.committed")
+	g.hurdle.passed(b, messages)
+	g.settle(ctx, &p, len(messages))
+	if !g.overlaps() {
+		return b, g.settled(ctx)
+	}
+	return b, nil
+}
+
+// overlaps says whether this reign reads and settles beside the sending.
+func (g *reign) overlaps() bool { return g.setup.transactional && g.reader.fenced }
+
+// take is the batch that was read ahead, or the next one.
+func (g *reign) take(ctx context.Context) (*batch, error) {
+	if ahead := g.ahead; ahead != nil {
+		g.ahead = nil
+		r := <-ahead
+		return g.took(r.batch, r.err)
+	}
+	g.hold(time.Now())
+	return g.took(g.reader.next(ctx, g.taken))
+}
+
+func (g *reign) took(b *batch, err error) (*batch, error) {
+	if err == nil && len(b.rows) > 0 {
+		g.taken = append(g.taken, b.ids)
+	}
+	return b, err
+}
+
+// readAhead begins to read what comes after b, if b was full: of a batch that was not, the next one
+// takes more along the later it is read.
+func (g *reign) readAhead(ctx context.Context, b *batch) {
+	if !b.full || !g.overlaps() {
+		return
+	}
+	g.hold(time.Now())
+	ahead, taken := make(chan result, 1), slices.Clone(g.taken)
+	g.ahead = ahead
+	g.helpers.Go(func() {
+		next, err := g.reader.next(ctx, taken)
+		ahead <- result{next, err}
+	})
+}
+
+// flush sees to it that what b has read is on the database's disk.
+func (g *reign) flush(ctx context.Context, b *batch) <-chan error {
+	done := make(chan error, 1)
+	if b.log == "" {
+		done <- nil
+		return done
+	}
+	g.helpers.Go(func() { done <- flushed(ctx, g.db, b.log) })
+	return done
+}
+
+// settle begins to end the rows of a batch that is committed in Kafka.
+func (g *reign) settle(ctx context.Context, p *position, sent int) {
+	s := &settlement{done: make(chan error, 1), sent: sent, parked: len(p.Parked)}
+	g.behind = s
+	g.helpers.Go(func() {
+		_, err := settle(ctx, g.db, p, false)
+		s.done <- err
+	})
+}
+
+// settled waits until the last batch is out of the database.
+func (g *reign) settled(ctx context.Context) error {
+	s := g.behind
+	if s == nil {
+		return nil
+	}
+	g.behind = nil
+	if err := <-s.done; err != nil {
+		return fmt.Errorf("settle sent events: %w", err)
+	}
+	g.cfg.Hook("relay.deleted")
+	g.counts.published.Add(float64(s.sent))
+	g.counts.parked.Add(float64(s.parked))
+	g.taken = slices.Delete(g.taken, 0, 1)
+	return nil
+}
