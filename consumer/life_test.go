@@ -176,6 +176,35 @@ func TestRecordsThatAreGoneStopTheirPartitionLoudly(t *testing.T) {
 	})
 }
 
+// A batch that would fill the memory when it is decompressed stops its partition, which says so and
+// what to do; the other partitions go on.
+func TestABatchThatDecompressesTooLargeStopsItsPartitionLoudly(t *testing.T) {
+	t.Parallel()
+	bubble(t, 2, func(t *testing.T, r *rig) {
+		r.raw([]byte("k"), make([]byte, 200<<10))
+		r.send(placed(20, 10)...)
+		done := newLedger()
+		cfg := r.config(consumer.On(r.topic, done.note))
+		cfg.Kafka.Properties = map[string]string{"leat.max.decompressed.batch.bytes": "100000"}
+		m := r.start(cfg)
+		leattest.Eventually(t, "Ready names the partition, the limit and the way out", func() error {
+			if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "leat.max.decompressed.batch.bytes") || !strings.Contains(err.Error(), "offset to 1") {
+				return fmt.Errorf("ready: %v", err)
+			}
+			return nil
+		})
+		leattest.Eventually(t, "the other partition is handled", func() error {
+			at := r.b.Committed(t, r.group, r.topic.Name)
+			for _, offset := range at {
+				if offset > 20 {
+					return nil
+				}
+			}
+			return fmt.Errorf("committed %v", at)
+		})
+	})
+}
+
 // Handlers that are stuck fill their partition to the bounds and no further, and when they come loose
 // nothing of what was held back is lost.
 func TestMemoryIsBoundedAndNothingIsLostByIt(t *testing.T) {

@@ -215,6 +215,7 @@ func (c *Consumer) relieve(full []*partition) {
 // pollError looks at an error that came instead of records.
 func (c *Consumer) pollError(topic string, id int32, err error) {
 	var dataLoss *kgo.ErrDataLoss
+	var tooLarge *kgo.ErrDecompressTooLarge
 	switch {
 	case errors.Is(err, context.Canceled):
 		// our own: the poll was cut short
@@ -222,6 +223,8 @@ func (c *Consumer) pollError(topic string, id int32, err error) {
 		c.restart(at{topic, id}, dataLoss)
 	case errors.Is(err, kerr.OffsetOutOfRange):
 		c.stick(at{topic, id}, fmt.Errorf("%w: the records from the group's offset on are gone (retention, or a topic made anew) or were never there; nobody knows what was missed. Stop the group, set its offset by hand (kafka-consumer-groups --reset-offsets), start again", err))
+	case errors.As(err, &tooLarge):
+		c.stick(at{topic, id}, fmt.Errorf("%w: set leat.max.decompressed.batch.bytes (128 MiB unless set) higher if the batch at offset %d is honest, or stop the group and set its offset to %d, behind the batch", err, tooLarge.Offset, tooLarge.NextOffset))
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
 		c.setMissing(topic, "it does not exist, or was made anew: "+err.Error())
 	case errors.Is(err, kerr.TopicAuthorizationFailed):

@@ -79,6 +79,9 @@ const (
 	defaultBroker   = "localhost:9092"
 	defaultClientID = "leat"
 	dialTimeout     = 10 * time.Second
+	// maxDecompressed is 128 times what a broker takes as a batch by default. A batch of zeros
+	// decompresses to a thousand times its size, and whoever may write one could end every reader.
+	maxDecompressed = 128 << 20
 )
 
 // Validate reports everything that is wrong with the configuration. It resolves references and reads
@@ -178,6 +181,7 @@ func (r *resolved) options(callers []kgo.Opt) []kgo.Opt {
 		kgo.Dialer(r.dialer.DialContext),
 		kgo.DialTimeout(r.dialer.timeout),
 		kgo.RecordPartitioner(partitioner()),
+		kgo.MaxDecompressBatchBytes(maxDecompressed),
 	}
 	if m := r.mechanism(); m != nil {
 		opts = append(opts, kgo.SASL(m))

@@ -48,6 +48,9 @@ var consumeProperties = map[string]property{
 	"auto.commit.interval.ms":       {refuse: ofCommits},
 	"enable.auto.offset.store":      {apply: only("false", "", ofCommits)},
 	"isolation.level":               {apply: only("read_committed", "", "events of aborted transactions never happened")},
+	"leat.max.decompressed.batch.bytes": {apply: number(64<<10, math.MaxInt32, func(r *resolved, n int) error {
+		return r.opt(kgo.MaxDecompressBatchBytes(n))
+	})},
 	"fetch.min.bytes": {apply: number(1, math.MaxInt32, func(r *resolved, n int) error {
 		return r.opt(kgo.FetchMinBytes(int32(n)))
 	})},

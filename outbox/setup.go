@@ -17,8 +17,11 @@ type setup struct {
 }
 
 // transactionalID is this outbox's alone: staging beside production, or a new data directory on an
-// old cluster, has another.
-func (s *setup) transactionalID() string { return "leat-outbox-" + s.database.Outbox }
+// old cluster, has another. It begins as the position topic is named, so that one service can be
+// granted its own and no other's.
+func (r *Relay) transactionalID(s *setup) string {
+	return r.cfg.PositionTopic + "." + s.database.Outbox
+}
 
 // inspect looks whether the relay may start, and refuses where events could get lost or out of
 // order unseen.

@@ -21,7 +21,7 @@ func (r *Relay) open(ctx context.Context, s *setup) (way, error) {
 		return &plain{p: p, hook: r.cfg.Hook}, nil
 	}
 	t, err := kafka.OpenTransactor(ctx, r.cfg.Kafka, kafka.TransactorConfig{
-		ID:      s.transactionalID(),
+		ID:      r.transactionalID(s),
 		Timeout: r.cfg.TransactionTimeout,
 		Pause:   r.cfg.Pause,
 	})

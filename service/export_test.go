@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/leatdev/leat/internal/telemetry"
@@ -18,4 +19,10 @@ func (s *Settings) Reference() string {
 		fmt.Fprintf(&b, "| `%s` | `--%s` | `%s` | `%s` | %s |\n", v.name, v.flag(), v.env(), quoteEmpty(v.standard), strings.ReplaceAll(v.usage, "|", `\|`))
 	}
 	return b.String()
+}
+
+// OpenServer is the host's HTTP server as it is once everything has started.
+func (h *Host) OpenServer() *http.Server {
+	h.gate.unlock()
+	return h.server()
 }

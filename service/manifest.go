@@ -14,6 +14,15 @@ type Manifest struct {
 	Consumes []Consumed   `json:"consumes"`
 	Produces []Produced   `json:"produces"`
 	Owns     []OwnedTopic `json:"owns"`
+	Outbox   *Outbox      `json:"outbox,omitempty"` // of a service that owns topics and has a database
+}
+
+// Outbox is what the relay of the service has of its own on the cluster.
+type Outbox struct {
+	PositionTopic   string `json:"position_topic"`   // made by the service
+	TransactionalID string `json:"transactional_id"` // how its transactional ids begin
+	// DeadLetters are the topics that get a letter for each event that can't leave, made at need.
+	DeadLetters []string `json:"dead_letters"`
 }
 
 // Consumed is a topic that the service reads and the event types that it handles there.
@@ -52,6 +61,13 @@ func (c Config) Manifest(prefix string) Manifest {
 		}
 		m.Consumes[i].Types = append(m.Consumes[i].Types, h.Kind.Type)
 	}
+	if len(c.Owns) > 0 {
+		position := positionTopic(prefix, c.Name)
+		m.Outbox = &Outbox{PositionTopic: position, TransactionalID: position + "."}
+		for _, t := range prefixed(prefix, c.Owns) {
+			m.Outbox.DeadLetters = append(m.Outbox.DeadLetters, leat.DeadLetters(t.Name, prefix+c.Name))
+		}
+	}
 	for _, t := range prefixed(prefix, c.Owns) {
 		partitions := t.Partitions
 		if partitions == 0 {
@@ -74,5 +90,11 @@ func (m Manifest) sort() {
 		slices.Sort(c.Types)
 	}
 	slices.SortFunc(m.Produces, func(a, b Produced) int { return strings.Compare(a.Type, b.Type) })
+	if m.Outbox != nil {
+		slices.Sort(m.Outbox.DeadLetters)
+	}
 	slices.SortFunc(m.Owns, func(a, b OwnedTopic) int { return strings.Compare(a.Topic, b.Topic) })
 }
+
+// positionTopic is where the relay of a service keeps its position.
+func positionTopic(prefix, service string) string { return prefix + "leat.outbox." + service }

@@ -82,7 +82,7 @@ func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	}
 	s.relay, err = outbox.NewRelay(outbox.RelayConfig{
 		Box: s.box, Kafka: s.kafka(),
-		PositionTopic: s.host.cfg.Prefix + "leat.outbox." + s.name,
+		PositionTopic: positionTopic(s.host.cfg.Prefix, s.name),
 		DrainTimeout:  s.host.share(0.1),
 		Hook:          s.hook, Metrics: s.metrics, Logger: s.log,
 	})

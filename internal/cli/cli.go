@@ -122,7 +122,7 @@ Exit status: 0 done, 1 failed, 2 wrong command line or setting, 3 a check found 
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.before(cmd) }
 
 	root.AddCommand(a.devCommand(), a.sendCommand(), a.tailCommand(), a.topicCommand(), a.groupCommand(),
-		a.dlqCommand(), a.outboxCommand(), a.doctorCommand(), a.versionCommand())
+		a.dlqCommand(), a.outboxCommand(), a.aclCommand(), a.doctorCommand(), a.versionCommand())
 	if len(a.cfg.Services) > 0 {
 		root.AddCommand(a.runCommand())
 	}

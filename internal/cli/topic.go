@@ -174,10 +174,15 @@ type topicSource struct {
 }
 
 func (s *topicSource) flags(cmd *cobra.Command) {
+	s.sourceFlags(cmd)
+	cmd.Flags().BoolVar(&s.grow, "grow", false, "also add partitions to topics that have fewer than declared: keys move, and their order breaks once")
+}
+
+// sourceFlags say where manifests come from.
+func (s *topicSource) sourceFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVarP(&s.files, "file", "F", nil, "`file` with what a service's --manifest prints, JSON or YAML; repeat for more")
 	f.StringVar(&s.prefix, "prefix", "", "`text` before the names of topics and groups of this binary's services")
-	f.BoolVar(&s.grow, "grow", false, "also add partitions to topics that have fewer than declared: keys move, and their order breaks once")
 }
 
 const topicPlanLong = `
