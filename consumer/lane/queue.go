@@ -3,9 +3,13 @@ package lane
 import "slices"
 
 // fifo is a queue through the items' own links.
-type fifo[T any] struct{ head, tail *Item[T] }
+type fifo[T any] struct {
+	head, tail *Item[T]
+	n          int
+}
 
 func (q *fifo[T]) push(it *Item[T]) {
+	q.n++
 	if q.tail == nil {
 		q.head = it
 	} else {
@@ -22,6 +26,7 @@ func (q *fifo[T]) pop() *Item[T] {
 	if q.head = it.link; q.head == nil {
 		q.tail = nil
 	}
+	q.n--
 	it.link = nil
 	return it
 }

@@ -8,12 +8,14 @@ type Scheduler[T any] struct {
 	out     int
 	turn    int // class that Next looks at first
 	delayed delays[T]
+	batched []int // classes that give out batches
 }
 
 type class[T any] struct {
 	limit int
 	out   int
 	ready fifo[T]
+	batch batching
 }
 
 // Item is one event in a scheduler. It is made by the caller, so that many can be made at once, and
@@ -31,6 +33,7 @@ type Item[T any] struct {
 	class int32
 	keyed bool
 	probe bool // may start while its part is frozen
+	let   bool // through a gate, since it was last out
 	state state
 }
 
@@ -107,10 +110,12 @@ func (s *Scheduler[T]) Next() *Item[T] {
 		if s.turn++; s.turn == len(s.classes) {
 			s.turn = 0
 		}
-		if c.out >= c.limit {
+		if c.out >= c.limit || !c.ripe() {
 			continue
 		}
-		if it := c.startable(); it != nil {
+		it := c.startable()
+		if it != nil {
+			c.batch.due, c.batch.ended = 0, false
 			c.out++
 			s.out++
 			it.state = running
@@ -144,7 +149,7 @@ func (s *Scheduler[T]) More() bool {
 		return false
 	}
 	for i := range s.classes {
-		if c := &s.classes[i]; c.ready.head != nil && c.out < c.limit {
+		if c := &s.classes[i]; c.ready.head != nil && c.out < c.limit && c.ripe() {
 			return true
 		}
 	}
@@ -205,10 +210,11 @@ func (s *Scheduler[T]) bringBack(it *Item[T], to state) {
 	default:
 		panic("lane: an item that is not out is given back")
 	}
-	it.state = to
+	it.state, it.let = to, false
 }
 
-// Wake makes the delayed items that are due ready, and returns when the next is, if any.
+// Wake makes the delayed items that are due ready and the batches that have waited long enough, and
+// returns when the next of either is, if any.
 func (s *Scheduler[T]) Wake(now int64) (next int64, any bool) {
 	for len(s.delayed) > 0 && s.delayed[0].due <= now {
 		it := s.delayed.pop()
@@ -216,10 +222,27 @@ func (s *Scheduler[T]) Wake(now int64) (next int64, any bool) {
 			s.classes[it.class].ready.push(it)
 		}
 	}
-	if len(s.delayed) == 0 {
-		return 0, false
+	if len(s.delayed) > 0 {
+		next, any = s.delayed[0].due, true
 	}
-	return s.delayed[0].due, true
+	for _, i := range s.batched {
+		if due, waits := s.classes[i].stamp(now); waits && (!any || due < next) {
+			next, any = due, true
+		}
+	}
+	return next, any
+}
+
+// SetLimit changes how many items of a class may be out at once; what is out stays out.
+func (s *Scheduler[T]) SetLimit(class, limit int) { s.classes[class].limit = limit }
+
+// Move makes an item that is out or waiting one of another class.
+func (s *Scheduler[T]) Move(it *Item[T], class int) {
+	if it.state == running {
+		s.classes[it.class].out--
+		s.classes[class].out++
+	}
+	it.class = int32(class)
 }
 
 // Freeze lets no item of the part start but probes.

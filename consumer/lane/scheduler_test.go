@@ -12,10 +12,19 @@ type event struct {
 	part  int
 	key   int // 0: loose
 	class int
-	state string // queued, out, waiting, delayed, ended
+	state string // queued, out, waiting, delayed, gated, ended
 	due   int64
 	probe bool
+	let   bool // through the gate
+	place int  // at the gate
 }
+
+// batches is the model's class that gives out batches.
+const (
+	batches   = 3
+	batchMax  = 3
+	batchWait = 5
+)
 
 // model does what Scheduler does by looking through the list.
 type model struct {
@@ -28,6 +37,8 @@ type model struct {
 	closed map[int]bool
 	events []*event
 	now    int64
+	gate   Gate[int]
+	gated  int
 }
 
 func (m *model) count(class int, states ...string) (n int) {
@@ -68,10 +79,17 @@ func (m *model) next() {
 	m.s.Wake(m.now)
 	it := m.s.Next()
 	if it == nil {
-		for i := range m.events {
-			if m.startable(i) {
+		unripe := 0
+		for i, e := range m.events {
+			if !m.startable(i) {
+				continue
+			}
+			if unripe++; e.class != batches || unripe >= batchMax {
 				m.t.Fatalf("Next gives nothing, but event %d may start", i)
 			}
+		}
+		if unripe > 0 && m.s.Unstamped() {
+			m.t.Fatal("a batch waits without end")
 		}
 		return
 	}
@@ -79,7 +97,50 @@ func (m *model) next() {
 	if e.it != it || !m.startable(it.Value) {
 		m.t.Fatalf("Next gives event %d (%+v), which may not start", it.Value, *e)
 	}
+	if it.Let() != e.let {
+		m.t.Fatalf("event %d let through: %v, want %v", it.Value, it.Let(), e.let)
+	}
 	e.state = "out"
+}
+
+// join takes one more of the class of an event that is out.
+func (m *model) join(with *event) {
+	m.s.Wake(m.now)
+	it := m.s.Join(with.it)
+	startable := func(i int) bool {
+		limit, limits := m.limit, m.limits[with.class]
+		m.limit, m.limits[with.class] = 1000, 1000
+		defer func() { m.limit, m.limits[with.class] = limit, limits }()
+		return m.events[i].class == with.class && m.startable(i)
+	}
+	if it == nil {
+		for i := range m.events {
+			if startable(i) {
+				m.t.Fatalf("Join gives nothing, but event %d may go along", i)
+			}
+		}
+		return
+	}
+	if !startable(it.Value) {
+		m.t.Fatalf("Join gives event %d (%+v), which may not start", it.Value, *m.events[it.Value])
+	}
+	m.events[it.Value].state = "waiting"
+}
+
+// open lets n through the gate, those that came first.
+func (m *model) open(n int) {
+	m.s.Open(&m.gate, n)
+	for range n {
+		var first *event
+		for _, e := range m.events {
+			if e.state == "gated" && (first == nil || e.place < first.place) {
+				first = e
+			}
+		}
+		if first != nil {
+			first.state, first.let = "queued", true
+		}
+	}
 }
 
 // pick is an event that is out or waiting.
@@ -98,7 +159,7 @@ func (m *model) pick(b byte) *event {
 
 func (m *model) step(op, b byte) {
 	part := int(b>>2) % len(m.parts)
-	switch op % 16 {
+	switch op % 20 {
 	case 0, 1, 2, 3:
 		if m.closed[part] {
 			m.parts[part] = m.s.NewPart()
@@ -133,6 +194,7 @@ func (m *model) step(op, b byte) {
 	case 12:
 		if e := m.pick(b); e != nil {
 			e.state, e.due, e.probe = "delayed", m.now+int64(b%16), b%2 == 0
+			e.let = false
 			m.s.Delay(e.it, e.due, e.probe)
 			if m.closed[e.part] || e.part < 0 {
 				e.state = "ended"
@@ -154,11 +216,34 @@ func (m *model) step(op, b byte) {
 			m.s.Close(m.parts[part])
 			m.closed[part] = true
 			for _, e := range m.events {
-				if e.part == part && (e.state == "queued" || e.state == "delayed") {
+				if e.part == part && (e.state == "queued" || e.state == "delayed" || e.state == "gated") {
 					e.state = "ended"
 				}
 			}
 		}
+	case 16:
+		if e := m.pick(b); e != nil && e.state == "out" {
+			m.join(e)
+		}
+	case 17:
+		if e := m.pick(b); e != nil && e.state == "out" {
+			m.s.Hold(&m.gate, e.it)
+			e.state, e.let, e.place = "gated", false, m.gated
+			m.gated++
+			if e.part < 0 || m.closed[e.part] {
+				e.state = "ended"
+			}
+		}
+	case 18:
+		m.open(int(b) % 4)
+	case 19:
+		if e := m.pick(b); e != nil {
+			e.class = int(b>>4) % len(m.limits)
+			m.s.Move(e.it, e.class)
+		}
+		class := int(b>>2) % len(m.limits)
+		m.limits[class] = int(b>>5) % 5
+		m.s.SetLimit(class, m.limits[class])
 	}
 	m.check()
 }
@@ -187,8 +272,9 @@ func (m *model) check() {
 }
 
 func walkScheduler(t *testing.T, data []byte) {
-	m := &model{t: t, limit: 5, limits: []int{3, 1, 4}, frozen: map[int]bool{}, closed: map[int]bool{}}
+	m := &model{t: t, limit: 5, limits: []int{3, 1, 4, 2}, frozen: map[int]bool{}, closed: map[int]bool{}}
 	m.s = NewScheduler[int](m.limit, m.limits...)
+	m.s.Batch(batches, batchMax, batchWait)
 	for range 3 {
 		m.parts = append(m.parts, m.s.NewPart())
 	}
@@ -199,9 +285,15 @@ func walkScheduler(t *testing.T, data []byte) {
 		m.frozen[i] = false
 		m.s.Thaw(m.parts[i])
 	}
-	m.now += 1000
+	for class := range m.limits {
+		m.limits[class] = 4
+		m.s.SetLimit(class, 4)
+	}
+	m.open(1000)
 	for m.count(-1, "out", "waiting", "queued", "delayed") > 0 {
 		before := m.count(-1, "ended")
+		m.s.Wake(m.now) // stamps a batch
+		m.now += 1000
 		m.next()
 		if e := m.pick(0); e != nil {
 			m.s.Done(e.it)
