@@ -25,6 +25,8 @@ type attempt struct {
 	inner  atomic.Pointer[context.Context] // with the timer
 	cancel context.CancelFunc
 	over   bool
+
+	several bool // a batch: no one envelope is that of the attempt
 }
 
 // Deadline is when the attempt's time is over.
@@ -39,7 +41,7 @@ func (a *attempt) Err() error { return a.timed().Err() }
 // Value knows the envelope. For all else it asks the inner context once there is one, so that contexts derived from this one attach to
 // it directly.
 func (a *attempt) Value(key any) any {
-	if leat.IsEnvelopeKey(key) {
+	if leat.IsEnvelopeKey(key) && !a.several {
 		return &a.envelope
 	}
 	if inner := a.inner.Load(); inner != nil {

@@ -68,6 +68,10 @@ type Config struct {
 	// HungAfter is how long past its Timeout an attempt may ignore its context before Ready tells of
 	// it; 0: 10 s.
 	HungAfter time.Duration
+	// LeaveAfter is how long past its Timeout, or past the loss of its partition, an attempt may ignore
+	// its context before Run ends with [ErrHung], for the host to leave the process; 0: 1 min, negative:
+	// never.
+	LeaveAfter time.Duration
 
 	// Version is told in dead letters; "": the main module's version from the build.
 	Version string
@@ -98,6 +102,7 @@ func (c Config) withDefaults() Config {
 	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
 	c.RebalanceTimeout = cmp.Or(c.RebalanceTimeout, time.Minute)
 	c.HungAfter = cmp.Or(c.HungAfter, 10*time.Second)
+	c.LeaveAfter = cmp.Or(c.LeaveAfter, time.Minute)
 	c.Version = cmp.Or(c.Version, buildVersion())
 	if c.Codec == nil {
 		c.Codec = leat.JSON

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,10 +21,11 @@ import (
 // well under a microsecond per event and never across I/O. Who holds the right to commit (the
 // committing channel) may take mu; never the other way around.
 type Consumer struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *metrics
-	routes  map[string]*route // by topic
+	cfg      Config
+	log      *slog.Logger
+	metrics  *metrics
+	routes   map[string]*route // by topic
+	handlers []*handler        // of all routes
 
 	committing chan struct{} // holds one value: the right to commit
 	clock      clock
@@ -34,6 +36,7 @@ type Consumer struct {
 	// These are set by Run before it starts a goroutine.
 	ctx      context.Context // of the attempts: ends when draining is over
 	cut      context.CancelCauseFunc
+	end      context.CancelCauseFunc // ends Run with an error
 	client   *kgo.Client
 	letters  *letters
 	random   func() float64
@@ -96,17 +99,24 @@ func New(cfg Config) (*Consumer, error) {
 	c.metrics = newMetrics(cfg.Metrics, c)
 	limits := []int{rejects: rejectsInFlight}
 	for _, h := range cfg.Handlers {
-		limits = append(limits, c.addHandler(h, len(limits)))
+		limits = append(limits, c.addHandler(h, len(limits))...)
 	}
 	c.sched = lane.NewScheduler[work](cfg.MaxInFlight, limits...)
+	for _, h := range c.handlers {
+		if h.Batch != nil {
+			wait := cmp.Or(h.BatchWait, DefaultBatchWait)
+			c.sched.Batch(h.class, h.batchMax, int64(max(0, wait)))
+		}
+	}
 	c.crew.init(&c.mu)
 	return c, nil
 }
 
 // Run joins the group and handles events until ctx ends; then it takes no new work, finishes what is
 // in hand within DrainTimeout, commits, leaves the group and returns nil. It can be called once. An
-// error says that the consumer could not begin, or that handlers were still at work when the time
-// was over: their events come again.
+// error says that the consumer could not begin, that handlers were still at work when the time was
+// over (their events come again), or that one hangs ([ErrHung]). A ctx that ends with [ErrCut] as its
+// cause ends the consumer at once.
 func (c *Consumer) Run(ctx context.Context) error {
 	if err := c.findProtocol(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -117,12 +127,17 @@ func (c *Consumer) Run(ctx context.Context) error {
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
+	ctx, c.end = context.WithCancelCause(ctx)
+	defer c.end(nil)
 	c.wg.Go(c.pollLoop)
 	c.wg.Go(func() { c.keep(ctx) })
 	c.wg.Go(func() { c.commitLoop(ctx) })
 	c.wg.Go(func() { c.watchTopics(ctx) })
 	<-ctx.Done()
-	return c.drain()
+	if errors.Is(context.Cause(ctx), ErrCut) {
+		return c.abandon()
+	}
+	return errors.Join(cause(ctx), c.drain())
 }
 
 func (c *Consumer) begin(ctx context.Context) error {
@@ -189,6 +204,17 @@ func (c *Consumer) drain() error {
 	c.mu.Lock()
 	c.voidAll()
 	c.mu.Unlock()
+	c.close()
+	left = max(left, c.ended(cancelGrace))
+	if left > 0 {
+		return fmt.Errorf("stop consumer %s: %d events were still in hand after %v and come again: their handlers ignore their context, or their dead letters can't be written", c.cfg.Group, left, c.cfg.DrainTimeout)
+	}
+	c.log.Info("stopped")
+	return nil
+}
+
+// close leaves the group and ends all that runs but handlers that do not come back.
+func (c *Consumer) close() {
 	member, _ := c.client.GroupMetadata()
 	c.client.CloseAllowingRebalance() // leaves the group; the callbacks find nothing left to do
 	c.stepOut(member)
@@ -200,10 +226,4 @@ func (c *Consumer) drain() error {
 	c.cut(ErrStopped)
 	c.letters.close()
 	c.wg.Wait()
-	if left > 0 {
-		return fmt.Errorf("stop consumer %s: %d events were still in hand after %v and come again: their handlers ignore their context, or their dead letters can't be written", c.cfg.Group, left, c.cfg.DrainTimeout)
-	}
-	c.crew.wg.Wait()
-	c.log.Info("stopped")
-	return nil
 }

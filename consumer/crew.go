@@ -16,22 +16,27 @@ type crew struct {
 	idle   int
 	waking bool // one has been called and has not come yet
 	closed bool
+	gone   chan struct{} // closed when it is closed and nobody is left
 	wg     sync.WaitGroup
 }
 
 // worker runs attempts, one after the other.
 type worker struct {
-	item  *item // in its hands; guarded by Consumer.mu
-	since int64 // when it took it, by the clock
-	told  bool  // that it hangs
+	item  *item   // in its hands; guarded by Consumer.mu
+	batch []*item // the same and those that go with it, where its handler takes batches
+	since int64   // when it took it, by the clock
+	told  bool    // that it hangs
 }
 
 func (w *crew) init(mu *sync.Mutex) {
-	w.cond, w.all = sync.NewCond(mu), map[*worker]struct{}{}
+	w.cond, w.all, w.gone = sync.NewCond(mu), map[*worker]struct{}{}, make(chan struct{})
 }
 
 // call gets one more worker to work, if there is work and none is on the way. mu is held.
 func (w *crew) call(c *Consumer) {
+	if c.sched.Unstamped() {
+		signal(c.wake)
+	}
 	if w.waking || w.closed || !c.sched.More() {
 		return
 	}
@@ -54,8 +59,24 @@ func (w *crew) hire(c *Consumer) {
 
 // dismiss ends the workers as soon as they have nothing in hand. mu is held.
 func (w *crew) dismiss() {
+	if w.closed {
+		return
+	}
 	w.closed = true
 	w.cond.Broadcast()
+	w.noteGone()
+}
+
+// left notes that a worker's life is over. mu is held.
+func (w *crew) left(who *worker) {
+	delete(w.all, who)
+	w.noteGone()
+}
+
+func (w *crew) noteGone() {
+	if w.closed && len(w.all) == 0 {
+		close(w.gone)
+	}
 }
 
 // work is a worker's life. The consumer waits for it, unless its handler does not come back.
@@ -74,6 +95,9 @@ func (c *Consumer) work(w *worker) {
 			if c.crew.closed {
 				break
 			}
+			if c.sched.Unstamped() {
+				signal(c.wake)
+			}
 			c.crew.idle++
 			c.crew.cond.Wait()
 			c.crew.idle--
@@ -82,17 +106,34 @@ func (c *Consumer) work(w *worker) {
 		}
 		c.crew.call(c)
 		w.item, w.since = it, c.clock.read()
-		c.mu.Unlock()
-		c.step(it, w.since)
+		if c.mayBegin(it) {
+			c.attend(w)
+		}
 		if w.told {
 			w.told = false
 			c.log.Info("a hung handler came back", "duration", c.clock.since(w.since, time.Now()))
 		}
 		w.item = nil
 	}
-	delete(c.crew.all, w)
+	c.crew.left(w)
 	regular = true
 	c.mu.Unlock()
+}
+
+// attend makes the next attempt on what the worker has in its hands, alone or with what goes along. mu
+// is held when it begins and when it ends.
+func (c *Consumer) attend(w *worker) {
+	if h := w.item.Value.handler; h != nil && h.Batch != nil && w.item.Class() == h.class {
+		w.batch = c.gather(w.item, w.batch)
+	}
+	c.mu.Unlock()
+	if len(w.batch) > 1 {
+		c.stepBatch(w.batch, w.since)
+	} else {
+		c.step(w.item, w.since)
+	}
+	clear(w.batch)
+	w.batch = w.batch[:0]
 }
 
 // escaped replaces a worker whose handler ended its goroutine, and counts that as a panic.
@@ -101,9 +142,13 @@ func (c *Consumer) escaped(w *worker) {
 	c.mu.Lock()
 	it := w.item
 	w.item = nil
-	delete(c.crew.all, w)
+	c.crew.left(w)
 	c.mu.Unlock()
-	c.settle(it, err)
+	if len(w.batch) > 1 {
+		c.settleBatch(w.batch, err, 0)
+	} else {
+		c.settle(it, err)
+	}
 	defer c.mu.Unlock()
 	c.crew.call(c)
 }

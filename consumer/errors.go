@@ -15,5 +15,13 @@ var (
 	ErrStopped = errors.New("the consumer is stopping")
 )
 
+// ErrCut, as the cause of the end of Run's context, ends a consumer as far as possible like a kill does:
+// nothing is drained, committed or dead-lettered any more.
+var ErrCut = errors.New("the consumer was cut off")
+
+// ErrHung ends Run when a handler has ignored the end of its context for longer than LeaveAfter. Leave
+// the process then: nothing else ends such a handler.
+var ErrHung = errors.New("a handler ignores the end of its context")
+
 // ErrNotADeadLetter says that a record's headers don't tell a dead letter's story.
 var ErrNotADeadLetter = errors.New("not a dead letter")

@@ -140,9 +140,11 @@ func (c *Consumer) waitDrained(parts []*partition, limit time.Duration, cause er
 	if allDrained(parts, limit) {
 		return 0
 	}
+	c.mu.Lock()
 	for _, p := range parts {
-		p.cancel(cause)
+		c.cutPart(p, cause)
 	}
+	c.mu.Unlock()
 	if allDrained(parts, cancelGrace) {
 		return 0
 	}

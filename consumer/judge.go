@@ -45,6 +45,7 @@ type act uint8
 const (
 	done   act = iota // finished
 	again             // another attempt after delay; counted
+	spared            // another attempt after delay; not counted
 	pause             // another attempt after delay, and the partition waits; not counted
 	giveUp            // no further attempt in this stage
 )
@@ -99,6 +100,9 @@ func (h *history) note(err error, v verdict, now time.Time) {
 		return
 	}
 	h.away = 0
+	if v.act == spared {
+		return
+	}
 	h.failed++
 	if h.stage == handling {
 		h.attempts++

@@ -14,7 +14,11 @@ func (c *Consumer) keep(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		due, some := c.sched.Wake(time.Now().UnixNano())
+		now := time.Now().UnixNano()
+		due, some := c.wakeHandlers(now)
+		if next, any := c.sched.Wake(now); any && (!some || next < due) {
+			due, some = next, true
+		}
 		c.crew.call(c)
 		c.mu.Unlock()
 		if some {
@@ -35,23 +39,21 @@ func (c *Consumer) keep(ctx context.Context) {
 	}
 }
 
-// watch tells of attempts that should have ended HungAfter ago.
-func (c *Consumer) watch(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for w := range c.crew.all {
-		if w.item == nil || w.told || !c.hung(w, now) {
-			continue
+// wakeHandlers lets breakers and rate limits look at the time, and returns when the first of them wants
+// to again. mu is held.
+func (c *Consumer) wakeHandlers(now int64) (due int64, some bool) {
+	earlier := func(next int64, any bool) {
+		if any && (!some || next < due) {
+			due, some = next, true
 		}
-		w.told = true
-		at := w.item.Value.part.at
-		c.log.Error("a handler ignores the end of its context: its lane and its worker are stuck until it returns",
-			"topic", at.topic, "partition", at.partition, "event_type", w.item.Value.handler.Kind.Type, "duration", c.clock.since(w.since, now))
 	}
-}
-
-// hung says whether a worker's attempt is long past its time. mu is held.
-func (c *Consumer) hung(w *worker, now time.Time) bool {
-	h := w.item.Value.handler
-	return h != nil && h.timeout > 0 && c.clock.since(w.since, now) > h.timeout+c.cfg.HungAfter
+	for _, h := range c.handlers {
+		if h.breaker != nil {
+			earlier(c.wakeBreaker(h, now))
+		}
+		if h.limiter != nil {
+			earlier(c.letThrough(h.limiter, now))
+		}
+	}
+	return due, some
 }

@@ -10,6 +10,9 @@ import (
 // secondsBuckets suit handlers and commits, from 100 microseconds to a minute.
 var secondsBuckets = []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 10, 30, 60}
 
+// batchBuckets suit batches.
+var batchBuckets = []float64{2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500}
+
 // metrics is what the room counts. Outcomes of an event: done, skipped, exhausted (OnExhausted ended
 // it), retry, unavailable, given-up.
 type metrics struct {
@@ -22,6 +25,8 @@ type metrics struct {
 	rebalances    *telemetry.Counter
 	drain         *telemetry.Histogram
 	commits       *telemetry.Counter
+	batches       *telemetry.Counter
+	batchEvents   *telemetry.Histogram
 	commitSeconds *telemetry.Histogram
 }
 
@@ -51,6 +56,30 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 	r.GaugeFunc("leat_consumer_hung_handlers", "Attempts that ignore the end of their context.", nil, func(set func(float64, ...string)) {
 		set(float64(c.Stats().Hung))
 	})
+	handlerGauge := func(name, help string, value func(*handler) float64) {
+		r.GaugeFunc(name, help, []string{"topic", "type"}, func(set func(float64, ...string)) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			for _, h := range c.handlers {
+				set(value(h), h.Topic.Name, h.Kind.Type)
+			}
+		})
+	}
+	handlerGauge("leat_consumer_breaker_state", "The handler's breaker: 0 closed or none, 1 half-open, 2 open.", func(h *handler) float64 {
+		if h.breaker == nil {
+			return 0
+		}
+		return float64(h.breaker.state)
+	})
+	handlerGauge("leat_consumer_limited_events", "Keys whose next event waits for the handler's rate limit.", func(h *handler) (n float64) {
+		if h.limiter == nil {
+			return 0
+		}
+		for _, b := range h.limiter.buckets {
+			n += float64(b.gate.Holds())
+		}
+		return n
+	})
 	return &metrics{
 		events:        r.Counter("leat_consumer_events_total", "Attempts on events, by outcome.", "topic", "type", "outcome"),
 		seconds:       r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
@@ -60,6 +89,8 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		letterErrors:  r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
 		rebalances:    r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
 		drain:         r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
+		batches:       r.Counter("leat_consumer_batches_total", "Batches of at least two events, by outcome: done, partly, failed.", "topic", "type", "outcome"),
+		batchEvents:   r.Histogram("leat_consumer_batch_events", "Events in a batch.", batchBuckets, "topic", "type"),
 		commits:       r.Counter("leat_consumer_commits_total", "Commits of offsets, by outcome.", "outcome"),
 		commitSeconds: r.Histogram("leat_consumer_commit_seconds", "Time of one commit.", secondsBuckets),
 	}
@@ -69,14 +100,37 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 type handlerMetrics struct {
 	done, skipped, exhausted, retry, unavailable, givenUp *telemetry.Counter
 	seconds                                               *telemetry.Histogram
+
+	batchDone, batchPartly, batchFailed *telemetry.Counter // nil: takes no batches
+	batchEvents                         *telemetry.Histogram
 }
 
 func (m *metrics) handler(h *leat.Handler) handlerMetrics {
 	outcome := func(o string) *telemetry.Counter { return m.events.With(h.Topic.Name, h.Kind.Type, o) }
-	return handlerMetrics{
+	of := handlerMetrics{
 		done: outcome("done"), skipped: outcome("skipped"), exhausted: outcome("exhausted"),
 		retry: outcome("retry"), unavailable: outcome("unavailable"), givenUp: outcome("given-up"),
 		seconds: m.seconds.With(h.Topic.Name, h.Kind.Type),
+	}
+	if h.Batch != nil {
+		batch := func(o string) *telemetry.Counter { return m.batches.With(h.Topic.Name, h.Kind.Type, o) }
+		of.batchDone, of.batchPartly, of.batchFailed = batch("done"), batch("partly"), batch("failed")
+		of.batchEvents = m.batchEvents.With(h.Topic.Name, h.Kind.Type)
+	}
+	return of
+}
+
+// batch counts a batch of n events and how it ended: done, partly (some events failed), failed (as a
+// whole).
+func (m *handlerMetrics) batch(n int, err error, byIndex bool) {
+	m.batchEvents.Observe(float64(n))
+	switch {
+	case err == nil:
+		m.batchDone.Inc()
+	case byIndex:
+		m.batchPartly.Inc()
+	default:
+		m.batchFailed.Inc()
 	}
 }
 
@@ -96,7 +150,7 @@ func (m *handlerMetrics) finished(v verdict, s stage, c *Consumer, p *partition)
 // failed counts an attempt that did not.
 func (m *handlerMetrics) failed(v verdict) {
 	switch v.act {
-	case again:
+	case again, spared:
 		m.retry.Inc()
 	case pause:
 		m.unavailable.Inc()

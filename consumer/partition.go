@@ -39,6 +39,7 @@ type partition struct {
 	lanes     *lane.Part[work]
 	tracker   *lane.Tracker
 	drained   chan struct{} // closed when it is closed and nothing is in hand
+	cut       int64         // when its context ended, by the clock; 0: not yet
 	void      bool          // taken away: nothing that finishes counts
 	blind     bool          // the place to read from is not known yet: what comes is dropped
 	paused    bool          // its fetching is
@@ -93,12 +94,20 @@ func (c *Consumer) noteDrained(p *partition) {
 func (c *Consumer) dismissPart(p *partition, cause error) {
 	c.closePart(p)
 	p.void = true
-	p.cancel(cause)
+	c.cutPart(p, cause)
 	if _, ok := c.sending[p]; ok {
 		c.recall(errLostMeanwhile)
 	}
 	if c.parts[p.at] == p {
 		delete(c.parts, p.at)
+	}
+}
+
+// cutPart ends the contexts of what is in hand. mu is held.
+func (c *Consumer) cutPart(p *partition, cause error) {
+	if p.cut == 0 {
+		p.cut = c.clock.read()
+		p.cancel(cause)
 	}
 }
 

@@ -36,23 +36,41 @@ type route struct {
 // handler is a leat.Handler with its defaults filled.
 type handler struct {
 	leat.Handler
-	class   int
-	timeout time.Duration // 0: none
-	meters  handlerMetrics
+	class    int
+	single   int // class of events of a batch handler that are tried alone
+	parallel int
+	batchMax int           // of a batch handler
+	timeout  time.Duration // 0: none
+	breaker  *breaker      // nil: none; guarded by Consumer.mu, as is the next
+	limiter  *limiter      // nil: none
+	meters   handlerMetrics
 }
 
-// addHandler makes h part of its topic's route, as the given class, and returns how many of its
-// events may be out at once.
-func (c *Consumer) addHandler(h leat.Handler, class int) int {
+// addHandler makes h part of its topic's route, as the given class and, of a batch handler, the next
+// one, and returns how many of its events may be out at once in each.
+func (c *Consumer) addHandler(h leat.Handler, class int) []int {
 	r := c.routes[h.Topic.Name]
 	if r == nil {
 		r = &route{topic: h.Topic, handlers: map[string]*handler{}, foreign: h.Topic.ForeignType()}
 		c.routes[h.Topic.Name] = r
 	}
 	timeout := cmp.Or(h.Timeout, defaultTimeout)
-	r.handlers[h.Kind.Type] = &handler{Handler: h, class: class, timeout: max(timeout, 0), meters: c.metrics.handler(&h)}
+	own := &handler{Handler: h, class: class, single: class, timeout: max(timeout, 0), meters: c.metrics.handler(&h)}
+	r.handlers[h.Kind.Type] = own
+	c.handlers = append(c.handlers, own)
 	r.serial = r.serial || h.Order == leat.ByPartition
-	return cmp.Or(h.Parallel, defaultParallel)
+	if h.Breaker != nil {
+		own.breaker = newBreaker(*h.Breaker)
+	}
+	if h.Limit != nil {
+		own.limiter = newLimiter(*h.Limit)
+	}
+	if h.Batch == nil {
+		own.parallel = cmp.Or(h.Parallel, defaultParallel)
+		return []int{own.parallel}
+	}
+	own.single, own.batchMax, own.parallel = class+1, cmp.Or(h.BatchMax, DefaultBatchMax), cmp.Or(h.Parallel, defaultBatches)
+	return []int{own.parallel, own.parallel}
 }
 
 // errUnhandled is the cause of a dead letter with that reason.

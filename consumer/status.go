@@ -44,7 +44,7 @@ func (c *Consumer) Stats() Stats {
 	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Stale: c.stale}
 	now := time.Now()
 	for w := range c.crew.all {
-		if w.item != nil && c.hung(w, now) {
+		if _, hung := c.hung(w, now); hung {
 			s.Hung++
 		}
 	}
@@ -84,7 +84,7 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 
 // Ready is nil while the group works, or says what waits for what: the group itself, a topic that does
 // not exist yet, a partition whose infrastructure is away, whose dead letters can't be written or
-// whose records are gone, a handler that hangs.
+// whose records are gone, a handler that hangs or whose breaker is open.
 func (c *Consumer) Ready() error {
 	var errs []error
 	for _, p := range c.Stats().Partitions {
@@ -109,9 +109,14 @@ func (c *Consumer) Ready() error {
 	}
 	now := time.Now()
 	for w := range c.crew.all {
-		if w.item != nil && c.hung(w, now) {
+		if over, hung := c.hung(w, now); hung {
 			h := w.item.Value.handler
-			errs = append(errs, fmt.Errorf("handler of %s on %s ignores the end of its context since %v: restart the process if it does not come back", h.Kind.Type, h.Topic.Name, (c.clock.since(w.since, now)-h.timeout).Round(time.Second)))
+			errs = append(errs, fmt.Errorf("handler of %s on %s ignores the end of its context since %v: restart the process if it does not come back", h.Kind.Type, h.Topic.Name, over.Round(time.Second)))
+		}
+	}
+	for _, h := range c.handlers {
+		if err := c.breakerTrouble(h, now); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	if len(errs) == 0 {

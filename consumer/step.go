@@ -22,14 +22,18 @@ func (c *Consumer) step(it *item, began int64) {
 		c.mu.Lock()
 		return
 	}
+	turn := c.breakerTurn(w.handler)
 	seconds := w.handler.meters.seconds
 	if seconds == nil {
-		c.settle(it, c.try(w, began))
+		err := c.try(w, began)
+		c.breakerResult(w.handler, turn, err)
+		c.settle(it, err)
 		return
 	}
 	start := time.Now()
 	err := c.try(w, began)
 	seconds.Since(start)
+	c.breakerResult(w.handler, turn, err)
 	c.settle(it, err)
 }
 
@@ -57,7 +61,10 @@ func (c *Consumer) try(w *work, began int64) (err error) {
 }
 
 // settle does what the outcome of an attempt asks for. It returns with mu held.
-func (c *Consumer) settle(it *item, err error) {
+func (c *Consumer) settle(it *item, err error) { c.settleBy(it, err, c.random()) }
+
+// settleBy is settle with the random number that its delay is made of.
+func (c *Consumer) settleBy(it *item, err error, random float64) {
 	w := &it.Value
 	h, p := w.handler, w.part
 	var past history
@@ -66,7 +73,7 @@ func (c *Consumer) settle(it *item, err error) {
 	}
 	var v verdict // done
 	if err != nil {
-		v = judge(err, past, h.Retry, c.random())
+		v = c.spare(h, judge(err, past, h.Retry, random))
 	}
 	if v.act == done {
 		c.cfg.Hook("consumer.handled")
@@ -119,6 +126,9 @@ func (c *Consumer) giveUp(it *item, wasAway int, now time.Time) {
 	p := it.Value.part
 	c.mu.Lock()
 	c.thaw(p, wasAway)
+	if h := it.Value.handler; h.Batch != nil {
+		c.sched.Move(it, h.single) // what comes now is for this event alone
+	}
 	if it.Value.past.stage == burying {
 		c.sched.Wait(it)
 		c.mu.Unlock()

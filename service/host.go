@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 )
@@ -139,8 +140,8 @@ const (
 )
 
 // ErrCut, as the cause of Run's context, ends a host as far as possible like a kill does: nothing is
-// drained, answered or committed any more.
-var ErrCut = errors.New("the host was cut off")
+// drained, answered or committed any more. It is a [consumer.ErrCut].
+var ErrCut = fmt.Errorf("the host was cut off: %w", consumer.ErrCut)
 
 // NewHost makes a host, and refuses what could not run: all faults of the configuration, and routes
 // that clash. It starts nothing and opens nothing; it calls each service's Routes.

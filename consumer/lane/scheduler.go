@@ -268,6 +268,9 @@ func (s *Scheduler[T]) Close(p *Part[T]) {
 // Part is the part that the item belongs to.
 func (it *Item[T]) Part() *Part[T] { return it.part }
 
+// Class is the class that the item belongs to.
+func (it *Item[T]) Class() int { return int(it.class) }
+
 // Frozen says whether only probes may start.
 func (p *Part[T]) Frozen() bool { return p.frozen }
 

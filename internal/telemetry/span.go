@@ -85,6 +85,35 @@ func StartProcess(ctx context.Context, group string, e *leat.Envelope) (context.
 	return ctx, Span{span}
 }
 
+// StartBatch starts the span of handling several events of a topic at once. It is a trace of its own,
+// linked to those of the events.
+func StartBatch(ctx context.Context, group, topic string, events []*leat.Envelope) (context.Context, Span) {
+	t := tracerFrom(ctx)
+	if t == nil {
+		return ctx, Span{}
+	}
+	var links []trace.Link
+	for _, e := range events {
+		if sc := trace.SpanContextFromContext(Extract(context.Background(), e.Wire())); sc.IsValid() {
+			links = append(links, trace.Link{SpanContext: sc})
+		}
+	}
+	ctx, span := t.tracer.Start(
+		ctx, "process "+topic,
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithLinks(links...),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "kafka"),
+			attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.operation.name", "process"),
+			attribute.String("messaging.consumer.group.name", group),
+			attribute.String("messaging.destination.name", topic),
+			attribute.Int("messaging.batch.message_count", len(events)),
+		),
+	)
+	return ctx, Span{span}
+}
+
 // parentOf is ctx with a parent for a new span: its own, else that of the event being handled.
 func parentOf(ctx context.Context) context.Context {
 	if trace.SpanContextFromContext(ctx).IsValid() {
