@@ -1,0 +1,196 @@
+package consumer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/leatdev/leat"
+)
+
+const second = int64(time.Second)
+
+func TestTheBreakerDecidesAsItsTableSays(t *testing.T) {
+	t.Parallel()
+	cfg := leat.Breaker{Rate: 0.5, Min: 4, Window: 10 * time.Second, Pause: 30 * time.Second, Probes: 3}
+	type step struct {
+		at   int64  // seconds
+		what string // ok, bad, wake
+		want breakerState
+	}
+	for name, steps := range map[string][]step{
+		"too few say nothing":        {{0, "bad", breakerClosed}, {1, "bad", breakerClosed}, {2, "bad", breakerClosed}},
+		"opens at the rate":          {{0, "ok", 0}, {0, "ok", 0}, {1, "bad", 0}, {2, "bad", breakerOpen}},
+		"below the rate":             {{0, "ok", 0}, {0, "ok", 0}, {0, "ok", 0}, {1, "bad", 0}, {2, "bad", 0}},
+		"old ones are forgotten":     {{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {20, "bad", 0}, {21, "bad", 0}},
+		"a success does not open it": {{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {0, "ok", 0}, {0, "bad", breakerOpen}},
+		"half-open after the pause": {
+			{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {0, "bad", breakerOpen},
+			{29, "wake", breakerOpen}, {30, "wake", breakerHalfOpen},
+		},
+		"probes close it": {
+			{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {0, "bad", breakerOpen}, {30, "wake", breakerHalfOpen},
+			{31, "ok", breakerHalfOpen}, {32, "ok", breakerClosed}, {33, "bad", breakerClosed},
+		},
+		"one bad probe of three does not open it": {
+			{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {0, "bad", breakerOpen}, {30, "wake", breakerHalfOpen},
+			{31, "bad", breakerHalfOpen}, {32, "ok", breakerHalfOpen}, {33, "ok", breakerClosed},
+		},
+		"probes open it again, for the whole pause": {
+			{0, "bad", 0}, {0, "bad", 0}, {0, "bad", 0}, {0, "bad", breakerOpen}, {30, "wake", breakerHalfOpen},
+			{40, "bad", breakerHalfOpen}, {41, "bad", breakerOpen}, {70, "wake", breakerOpen}, {71, "wake", breakerHalfOpen},
+		},
+	} {
+		b := newBreaker(cfg)
+		for i, s := range steps {
+			if s.what == "wake" {
+				b.wake(s.at * second)
+			} else {
+				b.result(s.at*second, b.turn, s.what == "bad")
+			}
+			if b.state != s.want {
+				t.Errorf("%s: after step %d (%v) it is %v", name, i, s, b.state)
+				break
+			}
+		}
+	}
+}
+
+func TestAResultOfAnEarlierTurnSaysNothing(t *testing.T) {
+	t.Parallel()
+	b := newBreaker(leat.Breaker{Min: 1, Probes: 1})
+	early := b.turn
+	b.result(0, early, true)
+	b.wake(b.since + int64(b.cfg.Pause))
+	if b.state != breakerHalfOpen {
+		t.Fatal(b.state)
+	}
+	if b.result(0, early, true) || b.result(0, early, false) || b.state != breakerHalfOpen {
+		t.Errorf("%v by the result of an attempt that began before", b.state)
+	}
+}
+
+func TestOutcomesThatTellNothingOfWhatTheHandlerCalls(t *testing.T) {
+	t.Parallel()
+	no := errors.New("no")
+	for _, err := range []error{leat.Permanent(no), leat.Skip("old"), leat.Unavailable(no), &leat.UndecodableError{Err: no}} {
+		if _, told := tells(err); told {
+			t.Errorf("%v (%T) tells", err, err)
+		}
+	}
+	for _, err := range []error{no, leat.RetryAfter(no, time.Second), &leat.PanicError{}, fmt.Errorf("%w: %w", ErrTimeout, no)} {
+		if failed, told := tells(err); !failed || !told {
+			t.Errorf("%v (%T) is no failure", err, err)
+		}
+	}
+}
+
+// Whatever happens: it opens only by enough failures in the window, lets nothing through while open
+// and at most Probes while half-open, and never stays half-open when all probes have answered.
+func TestTheBreakerKeepsItsRules(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		cfg := leat.Breaker{Rate: 0.1 + 0.9*r.Float64(), Min: 1 + r.IntN(10), Window: time.Duration(1+r.IntN(20)) * time.Second, Pause: time.Duration(1+r.IntN(20)) * time.Second, Probes: 1 + r.IntN(5)}
+		b := newBreaker(cfg)
+		type result struct {
+			at  int64
+			bad bool
+		}
+		var turn []result // of the closed state
+		now, answered := int64(0), 0
+		for range 400 {
+			now += int64(r.Float64() * float64(2*time.Second))
+			before := *b
+			bad := r.IntN(3) == 0
+			b.wake(now)
+			switch b.state {
+			case breakerOpen:
+				if b.limit(100) != 0 {
+					t.Fatalf("seed %d: open, and %d may start", seed, b.limit(100))
+				}
+				if now >= before.since+int64(cfg.Pause) && before.state == breakerOpen {
+					t.Fatalf("seed %d: open for longer than its pause", seed)
+				}
+				continue
+			case breakerHalfOpen:
+				if before.state == breakerOpen {
+					answered = 0
+				}
+				if got, want := b.limit(100), cfg.Probes-answered; got != want || got < 1 {
+					t.Fatalf("seed %d: half-open after %d answers of %d, and %d may start", seed, answered, cfg.Probes, got)
+				}
+				answered++
+			}
+			was := b.state
+			b.result(now, b.turn, bad)
+			if was == breakerClosed {
+				turn = append(turn, result{now, bad})
+				n, failed, width := 0, 0, int64(cfg.Window)/breakerSlots
+				for _, x := range turn {
+					if x.at/width > now/width-breakerSlots {
+						n++
+						if x.bad {
+							failed++
+						}
+					}
+				}
+				if opens := bad && n >= cfg.Min && float64(failed) >= cfg.Rate*float64(n); opens != (b.state == breakerOpen) {
+					t.Fatalf("seed %d: %v after %d failures of %d, rate %v, min %d", seed, b.state, failed, n, cfg.Rate, cfg.Min)
+				}
+			}
+			if b.state != was {
+				turn = nil
+			}
+			if b.state == breakerHalfOpen && answered >= cfg.Probes {
+				t.Fatalf("seed %d: still half-open after %d answers", seed, answered)
+			}
+		}
+	}
+}
+
+func TestTheBucketLetsThroughWhatItsRateSays(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		rate := leat.RateLimit{PerSecond: 0.5 + 500*r.Float64(), Burst: 1 + r.IntN(20)}
+		l := newLimiter(rate)
+		now := int64(1e18)
+		b := l.bucket("", now)
+		began, taken := now, 0
+		for range 2000 {
+			now += int64(r.Float64() * 3e9 / rate.PerSecond)
+			if l.take(b, now) {
+				taken++
+			}
+			most := float64(rate.Burst) + rate.PerSecond*float64(now-began)/1e9
+			if float64(taken) > most+1e-6 {
+				t.Fatalf("seed %d: %d taken, at most %v", seed, taken, most)
+			}
+		}
+		if due := l.next(b); b.tokens < 1 && (due <= b.at || float64(due-b.at)/1e9*rate.PerSecond > float64(rate.Burst)/2+2+rate.PerSecond*5e-3) {
+			t.Fatalf("seed %d: the next look is in %v", seed, time.Duration(due-b.at))
+		}
+	}
+}
+
+func TestIdleClassesAreForgottenAndCrowdedOnesAreNot(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(leat.RateLimit{PerSecond: 1, Burst: 1})
+	now := int64(1e18)
+	busy := l.bucket("busy", now)
+	for i := range 100_000 {
+		now += second / 100
+		l.take(busy, now)
+		b := l.bucket(fmt.Sprint("c", i), now)
+		l.take(b, now)
+	}
+	if n := len(l.buckets); n > 2*crowd {
+		t.Errorf("%d classes are kept", n)
+	}
+	if l.buckets["busy"] != busy {
+		t.Error("a class in use was forgotten, and with it what it has taken")
+	}
+}
