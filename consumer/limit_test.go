@@ -168,7 +168,6 @@ func TestEventsThatWaitForTheRateGoWithTheirPartition(t *testing.T) {
 		stop()
 		done.soundPerKey(t, 100, 2)
 		for _, m := range []*member{first, second} {
-			began = time.Now()
 			if err := m.stop(); err != nil {
 				t.Error(err)
 			}
