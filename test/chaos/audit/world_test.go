@@ -48,7 +48,6 @@ type open struct {
 	actor string
 	n     int64
 	recs  []Record
-	begun bool
 	ended bool
 	shown bool
 }
