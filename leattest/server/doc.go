@@ -3,7 +3,8 @@
 //
 // # What
 //
-// StartKafka runs one node or a quorum of three; StartPostgres runs one server.
+// StartKafka runs one node or a quorum of three, on wish behind a proxy of the
+// test's own; StartPostgres runs one server.
 // What they need is fetched once with Maven (Kafka's jars, and PostgreSQL's
 // binaries where the system has none) and kept in ${XDG_CACHE_HOME:-$HOME/.cache}/leat;
 // from then on no network is needed. StartProgram runs a program of the

@@ -32,6 +32,9 @@ type KafkaConfig struct {
 	Properties map[string]string
 	// Security adds listeners with TLS and SASL and an authorizer; nil means none.
 	Security *Security
+	// Proxied adds a listener to every node whose clients are sent to an address where a
+	// proxy has to listen: see Kafka.Proxied.
+	Proxied bool
 }
 
 // Kafka is a running Apache Kafka: nodes 1 to n, each its own process.
@@ -114,6 +117,9 @@ func (k *Kafka) prepare() error {
 		}
 		listeners = append(listeners, secureListeners...)
 		k.flags = append(k.flags, "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls="+k.pki.issuer.url()) // or a broker opens no file
+	}
+	if k.cfg.Proxied {
+		listeners = append(listeners, proxied, advertised)
 	}
 	ports, err := freePorts(count * len(listeners))
 	if err != nil {

@@ -86,6 +86,9 @@ func writeProperties(n *node, nodes []*node, pki *pki, cfg KafkaConfig) error {
 		voters = append(voters, fmt.Sprintf("%d@%s", v.id, local(v.ports[controller])))
 	}
 	for _, name := range slices.Sorted(maps.Keys(n.ports)) {
+		if name == advertised {
+			continue // the proxy's port
+		}
 		listeners = append(listeners, name+"://"+local(n.ports[name]))
 		protocols = append(protocols, name+":"+protocol(name))
 	}
@@ -96,6 +99,9 @@ func writeProperties(n *node, nodes []*node, pki *pki, cfg KafkaConfig) error {
 	// Voters named once and for all: a disk is then formatted by two files that Go
 	// writes, and a killed node comes back under its old name.
 	p["controller.quorum.voters"] = strings.Join(voters, ",")
+	if cfg.Proxied {
+		p["advertised.listeners"] = n.advertised()
+	}
 	if cfg.Security != nil {
 		maps.Copy(p, cfg.Security.properties(pki))
 	}

@@ -6,7 +6,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -212,6 +214,34 @@ func tlsConfig(t *testing.T, k *server.Kafka, user string) *tls.Config {
 		cfg.Certificates = []tls.Certificate{cert}
 	}
 	return cfg
+}
+
+// A client that was given a proxy's address is sent to nothing but proxies' addresses.
+func TestProxiedClientsAreSentToTheProxy(t *testing.T) {
+	layer2(t, "kafka")
+	k, direct := startKafka(t, server.KafkaConfig{Proxied: true})
+	at := k.Proxied()
+	if len(at) != 1 || at[0].Node != 1 {
+		t.Fatalf("proxied at %+v", at)
+	}
+	var asked []string
+	var mu sync.Mutex
+	cl := broker.At(at[0].Listen).Client(t, kgo.Dialer(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		mu.Lock()
+		asked = append(asked, addr)
+		mu.Unlock()
+		return (&net.Dialer{}).DialContext(ctx, network, at[0].Target)
+	}))
+	topic := direct.CreateTopic(t, "orders", 1, nil)
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	cl.Close()
+	for _, addr := range asked {
+		if addr != at[0].Listen {
+			t.Errorf("it was sent to %s, want %s", addr, at[0].Listen)
+		}
+	}
 }
 
 // A broker that can't start says so at once with the end of its log.

@@ -61,6 +61,12 @@ func (p *Program) Restart() error {
 // Kill ends the program with SIGKILL and waits until it is gone.
 func (p *Program) Kill() error { return p.process.kill() }
 
+// Stop freezes the program with SIGSTOP: its connections stay open and answer nothing.
+func (p *Program) Stop() error { return p.process.signal(syscall.SIGSTOP) }
+
+// Cont lets a frozen program go on.
+func (p *Program) Cont() error { return p.process.signal(syscall.SIGCONT) }
+
 // End sends SIGTERM and waits for the program, at most as long as patience, then kills it.
 func (p *Program) End(patience time.Duration) error { return p.process.end(syscall.SIGTERM, patience) }
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,9 @@ func TestProgramIsKilledAndStartsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	said(2)
+	if err := errors.Join(p.Stop(), p.Cont()); err != nil {
+		t.Fatal(err)
+	}
 	if err := p.End(10 * time.Second); err != nil {
 		t.Fatal(err)
 	}
