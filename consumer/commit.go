@@ -64,13 +64,18 @@ func retriable(err error) bool {
 // commit commits the low water of the given partitions, or of all, where it has moved. One commit is
 // under way at a time, and a revoked partition becomes void only after a commit that it is in.
 func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
+	return c.commitMarks(ctx, func() map[*partition]lane.Mark { return c.moved(parts) })
+}
+
+// commitMarks commits what marks returns once no other commit is under way.
+func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lane.Mark) error {
 	select {
 	case c.committing <- struct{}{}:
 	case <-ctx.Done():
 		return fmt.Errorf("wait for the commit under way: %w", context.Cause(ctx))
 	}
 	defer func() { <-c.committing }()
-	marks := c.moved(parts)
+	marks := of()
 	if len(marks) == 0 {
 		return nil
 	}

@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -73,6 +74,13 @@ type Config struct {
 	// never.
 	LeaveAfter time.Duration
 
+	// Control is the topic of commands to the group while it runs (package control), which is made
+	// where it is missing; "": the group takes none.
+	Control string
+	// Inbox, where set, is told in the control topic, so that tools know how far back repeats are
+	// passed over: the time of the inbox's oldest row and how long it keeps rows (negative: for ever).
+	Inbox func(ctx context.Context) (since time.Time, keep time.Duration, err error)
+
 	// Version is told in dead letters; "": the main module's version from the build.
 	Version string
 	// Logger takes the group's life; nil: [slog.Default].
@@ -80,8 +88,8 @@ type Config struct {
 	// Metrics takes its counters; nil: counts into nothing.
 	Metrics *telemetry.Registry
 	// Hook, where set, is called at named points around handling and committing: consumer.handled,
-	// consumer.deadlettered, consumer.committing, consumer.committed. It is for tests that crash the
-	// process there.
+	// consumer.deadlettered, consumer.committing, consumer.committed, control.seek-committed,
+	// control.sought. It is for tests that crash the process there.
 	Hook func(point string)
 }
 
@@ -139,6 +147,11 @@ func (c Config) Validate() error {
 	} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("consumer: %s is %v, want more than 0, or 0 for the default", name, d))
+		}
+	}
+	if c.Control != "" {
+		if err := leat.ValidTopicName(c.Control); err != nil {
+			errs = append(errs, fmt.Errorf("consumer: Control: %w", err))
 		}
 	}
 	errs = append(errs, c.validateMembership(), c.validateHandlers(), c.Kafka.Validate())

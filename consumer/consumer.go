@@ -32,6 +32,7 @@ type Consumer struct {
 	wake       chan struct{} // the keeper looks at the delays again
 	room       chan struct{} // a partition has room again
 	lookup     chan struct{} // the watcher looks for topics again
+	ordered    chan struct{} // the overseer looks at the orders again
 
 	// These are set by Run before it starts a goroutine.
 	ctx      context.Context // of the attempts: ends when draining is over
@@ -55,6 +56,7 @@ type Consumer struct {
 	joined   bool                     // the group has given us our partitions once
 	missing  map[string]string        // topics that can't be read, and why
 	group    error                    // what keeps us out of the group
+	orders   orders                   // what the control topic says
 	passed   int64                    // events of types without a handler
 	sending  map[*partition]lane.Mark // in the commit under way
 	recall   context.CancelCauseFunc  // of that commit
@@ -91,6 +93,7 @@ func New(cfg Config) (*Consumer, error) {
 		wake:       make(chan struct{}, 1),
 		room:       make(chan struct{}, 1),
 		lookup:     make(chan struct{}, 1),
+		ordered:    make(chan struct{}, 1),
 		random:     rand.Float64,
 		pollDone:   make(chan struct{}),
 		parts:      map[at]*partition{},
@@ -124,6 +127,11 @@ func (c *Consumer) Run(ctx context.Context) error {
 		}
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
+	post, err := c.openControl(ctx)
+	if err != nil || ctx.Err() != nil {
+		return err
+	}
+	defer post.close()
 	if err := c.begin(ctx); err != nil {
 		return err
 	}
@@ -133,6 +141,8 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.wg.Go(func() { c.keep(ctx) })
 	c.wg.Go(func() { c.commitLoop(ctx) })
 	c.wg.Go(func() { c.watchTopics(ctx) })
+	c.wg.Go(func() { c.followControl(ctx, post) })
+	c.wg.Go(func() { c.oversee(ctx, post) })
 	<-ctx.Done()
 	if errors.Is(context.Cause(ctx), ErrCut) {
 		return c.abandon()

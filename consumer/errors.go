@@ -11,6 +11,9 @@ var (
 	// ErrLost says that the member lost its partitions without being asked, for example because
 	// its session expired: another member may already work on them.
 	ErrLost = errors.New("the partition was lost to another member of the group")
+	// ErrSought says that somebody has set the group's offset of the partition (leat group seek) and
+	// the time to finish is over.
+	ErrSought = errors.New("the group goes on from another offset of the partition")
 	// ErrStopped says that the consumer is stopping and its DrainTimeout is over.
 	ErrStopped = errors.New("the consumer is stopping")
 )

@@ -40,6 +40,7 @@ func (c *Consumer) assigned(_ context.Context, client *kgo.Client, added map[str
 	if len(suspects) > 0 {
 		c.reread(suspects)
 	}
+	signal(c.ordered)
 }
 
 // suspect begins anew with the partitions that were given to us under another member id. The client
@@ -126,6 +127,7 @@ func (c *Consumer) closeAll(gone map[string][]int32) []*partition {
 	for topic, ids := range gone {
 		for _, id := range ids {
 			if p := c.parts[at{topic, id}]; p != nil {
+				p.leaving = true
 				c.closePart(p)
 				parts = append(parts, p)
 			}

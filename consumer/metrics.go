@@ -28,6 +28,7 @@ type metrics struct {
 	batches       *telemetry.Counter
 	batchEvents   *telemetry.Histogram
 	commitSeconds *telemetry.Histogram
+	seeks         *telemetry.Counter
 }
 
 func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
@@ -53,6 +54,28 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 			}
 			return 0, true
 		})
+	gauge("leat_consumer_halted_partitions", "1 while the control topic lets nothing of a partition start.",
+		func(p PartitionStats) (float64, bool) {
+			if p.Halted != "" {
+				return 1, true
+			}
+			return 0, true
+		})
+	r.GaugeFunc("leat_consumer_control_state", "1 while the control topic is followed, 0 where it can't be.", nil, func(set func(float64, ...string)) {
+		switch s := c.Stats().Control; {
+		case s.Topic == "":
+		case s.Err == nil:
+			set(1)
+		default:
+			set(0)
+		}
+	})
+	r.GaugeFunc("leat_consumer_control_passed_records", "Records of the control topic that were passed over: unknown (of a later program) or broken.", []string{"why"}, func(set func(float64, ...string)) {
+		if s := c.Stats().Control; s.Topic != "" {
+			set(float64(s.Unknown), "unknown")
+			set(float64(s.Broken), "broken")
+		}
+	})
 	r.GaugeFunc("leat_consumer_hung_handlers", "Attempts that ignore the end of their context.", nil, func(set func(float64, ...string)) {
 		set(float64(c.Stats().Hung))
 	})
@@ -92,6 +115,7 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		batches:       r.Counter("leat_consumer_batches_total", "Batches of at least two events, by outcome: done, partly, failed.", "topic", "type", "outcome"),
 		batchEvents:   r.Histogram("leat_consumer_batch_events", "Events in a batch.", batchBuckets, "topic", "type"),
 		commits:       r.Counter("leat_consumer_commits_total", "Commits of offsets, by outcome.", "outcome"),
+		seeks:         r.Counter("leat_consumer_seeks_total", "Seeks that this member has carried out.", "topic"),
 		commitSeconds: r.Histogram("leat_consumer_commit_seconds", "Time of one commit.", secondsBuckets),
 	}
 }

@@ -43,6 +43,8 @@ type partition struct {
 	void      bool          // taken away: nothing that finishes counts
 	blind     bool          // the place to read from is not known yet: what comes is dropped
 	paused    bool          // its fetching is
+	halted    bool          // the control topic lets nothing of it start
+	leaving   bool          // the group has taken it away: nobody may begin anew with it
 	committed lane.Mark     // Offset -1: not known
 	high      int64         // high watermark, -1: not known
 	handled   int64
@@ -67,6 +69,7 @@ func (c *Consumer) adopt(name at, member string) *partition {
 	}
 	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
 	c.parts[name] = p
+	c.obeyOn(p)
 	return p
 }
 
@@ -147,7 +150,7 @@ func (c *Consumer) release(it *item) {
 // settled looks at what may go on after an item of p has ended. mu is held.
 func (c *Consumer) settled(p *partition) {
 	c.noteDrained(p)
-	if p.paused && p.stuck == nil && c.hasRoom(p) {
+	if p.paused && p.stuck == nil && !p.halted && c.hasRoom(p) {
 		c.setPaused(p, false)
 	}
 	if p.lanes.Items() == c.cfg.MaxQueued/2 || p.lanes.Items() == 0 {

@@ -17,31 +17,33 @@ type Stats struct {
 	Passed     int64            // records of types that no handler takes, since Run began
 	Stale      int64            // records dropped as repeats, and events that finished after their partition had gone
 	Hung       int              // attempts that ignore the end of their context
+	Control    ControlStats
 }
 
 // PartitionStats is one partition's share of it. Offsets are -1 where they are not known yet.
 type PartitionStats struct {
 	Topic         string
 	Partition     int32
-	Epoch         int64 // counts this member's assignments
-	Committed     int64 // the group's offset
-	LowWater      int64 // below it all is finished; what the next commit says
-	HighWatermark int64 // the end of the log as of the last fetch
-	Lag           int64 // HighWatermark - Committed
-	Queued        int   // records in memory that are not finished
-	Bytes         int   // about what they take
-	InHand        int   // attempts and dead letters under way
-	Handled       int64 // records finished in this assignment
-	DeadLetters   int64 // of these, written to the dead letters
-	Paused        bool  // its fetching waits for room
-	Waits         error // why nothing goes on, nil where it does
+	Epoch         int64  // counts this member's assignments
+	Committed     int64  // the group's offset
+	LowWater      int64  // below it all is finished; what the next commit says
+	HighWatermark int64  // the end of the log as of the last fetch
+	Lag           int64  // HighWatermark - Committed
+	Queued        int    // records in memory that are not finished
+	Bytes         int    // about what they take
+	InHand        int    // attempts and dead letters under way
+	Handled       int64  // records finished in this assignment
+	DeadLetters   int64  // of these, written to the dead letters
+	Paused        bool   // its fetching is paused: it waits for room, or is halted
+	Halted        string // why the control topic lets nothing of it start, "" where it does
+	Waits         error  // why nothing goes on, nil where it does
 }
 
 // Stats tells what the consumer has in hand.
 func (c *Consumer) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Stale: c.stale}
+	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Stale: c.stale, Control: c.orders.stats(c.cfg.Control)}
 	now := time.Now()
 	for w := range c.crew.all {
 		if _, hung := c.hung(w, now); hung {
@@ -71,6 +73,9 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 	if p.high >= 0 && p.committed.Offset >= 0 {
 		s.Lag = max(0, p.high-p.committed.Offset)
 	}
+	if p.halted {
+		s.Halted = c.whyHalted(p)
+	}
 	switch {
 	case p.stuck != nil:
 		s.Waits = p.stuck
@@ -95,6 +100,8 @@ func (c *Consumer) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case c.state == idle && c.orders.err != nil:
+		errs = append(errs, fmt.Errorf("not running yet: %w", c.orders.err))
 	case c.state == idle:
 		errs = append(errs, errors.New("not running yet"))
 	case c.state != running:

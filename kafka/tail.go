@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type TailConfig struct {
 	From From
 	// Follow goes on at the end until ctx is cancelled; false: stop at the end as it is now.
 	Follow bool
+	// Wait is how long the broker may hold a fetch that has nothing; 0: 250 ms.
+	Wait time.Duration
 	// Uncommitted shows what transactions that are open or were aborted wrote, too.
 	Uncommitted bool
 }
@@ -148,7 +151,7 @@ func (t *tail) run(ctx context.Context, yield func(leat.Wire, error) bool) error
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepControlRecords(), // the last record of a partition can be one
-		kgo.FetchMaxWait(tailWait),
+		kgo.FetchMaxWait(cmp.Or(t.cfg.Wait, tailWait)),
 	)
 	if err != nil {
 		return err

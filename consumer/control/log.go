@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
@@ -59,9 +60,12 @@ func (l *Log) Read(ctx context.Context) (*State, error) {
 	return &l.state, nil
 }
 
+// followWait is how long the broker may hold a fetch that has nothing: few requests, no delay.
+const followWait = 5 * time.Second
+
 // Follow calls changed after each record that comes, until ctx ends or the topic can't be read.
 func (l *Log) Follow(ctx context.Context, changed func(*State)) error {
-	for w, err := range l.client.Tail(ctx, kafka.TailConfig{Topics: []string{l.topic}, Partitions: []int32{0}, From: kafka.FromOffset(l.next), Follow: true}) {
+	for w, err := range l.client.Tail(ctx, kafka.TailConfig{Topics: []string{l.topic}, Partitions: []int32{0}, From: kafka.FromOffset(l.next), Follow: true, Wait: followWait}) {
 		if err != nil {
 			return fmt.Errorf("follow the control topic: %w", err)
 		}

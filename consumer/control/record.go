@@ -39,7 +39,7 @@ type Record struct {
 	ID        string // of a seek or a pause; answers repeat it
 
 	Drain  bool  // of Pause: the owners of partitions answer when nothing is in hand
-	Offset int64 // of Seek: where to; of Sought: where to; of Drained: what the group has committed
+	Offset int64 // of Seek: where to; of Sought: where to; of Drained: what the group has committed, -1 where it has not
 	From   int64 // of Sought: what the group had committed before, -1 where it had not
 
 	PerSecond float64 // of Rate: events per second, 0: no limit
@@ -175,7 +175,11 @@ func (r Record) Validate() error {
 		if r.ID == "" || r.Type != "" && (r.Partition != All || r.Topic == "" || r.Drain) {
 			return fault("it wants an ID, and a type has a topic, no partition and no drain")
 		}
-	case Seek, Sought, Drained:
+	case Drained:
+		if !one || r.ID == "" || r.Offset < -1 {
+			return fault("it wants an ID, one partition and an offset, -1 where there is none")
+		}
+	case Seek, Sought:
 		if !one || r.ID == "" || r.Offset < 0 {
 			return fault("it wants an ID, one partition and an offset of 0 or more")
 		}

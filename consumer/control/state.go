@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,13 @@ func (s *State) Apply(key string, value []byte) {
 		s.records = map[string]Record{}
 	}
 	s.records[key] = r
+}
+
+// Clone is a copy that later records do not change.
+func (s *State) Clone() *State {
+	c := *s
+	c.records = maps.Clone(s.records)
+	return &c
 }
 
 // Passed is how many records were passed over: of a kind or version that this program does not know,

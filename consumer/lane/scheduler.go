@@ -12,10 +12,11 @@ type Scheduler[T any] struct {
 }
 
 type class[T any] struct {
-	limit int
-	out   int
-	ready fifo[T]
-	batch batching
+	limit  int
+	out    int
+	halted bool
+	ready  fifo[T]
+	batch  batching
 }
 
 // Item is one event in a scheduler. It is made by the caller, so that many can be made at once, and
@@ -49,8 +50,9 @@ const (
 // Part is the items of one partition: its lanes, and whether they may start.
 type Part[T any] struct {
 	tails  tails[T] // last item of each lane that has any
-	held   fifo[T]  // ready, but the part is frozen
+	held   fifo[T]  // ready, but the part is frozen or halted
 	frozen bool
+	halted bool
 	closed bool
 	items  int
 	bytes  int
@@ -110,7 +112,7 @@ func (s *Scheduler[T]) Next() *Item[T] {
 		if s.turn++; s.turn == len(s.classes) {
 			s.turn = 0
 		}
-		if c.out >= c.limit || !c.ripe() {
+		if c.halted || c.out >= c.limit || !c.ripe() {
 			continue
 		}
 		it := c.startable()
@@ -135,7 +137,7 @@ func (c *class[T]) startable() *Item[T] {
 		case it == nil:
 			return nil
 		case it.part.closed:
-		case it.part.frozen && !it.probe:
+		case it.part.halted, it.part.frozen && !it.probe:
 			it.part.held.push(it)
 		default:
 			return it
@@ -149,7 +151,7 @@ func (s *Scheduler[T]) More() bool {
 		return false
 	}
 	for i := range s.classes {
-		if c := &s.classes[i]; c.ready.head != nil && c.out < c.limit && c.ripe() {
+		if c := &s.classes[i]; c.ready.head != nil && !c.halted && c.out < c.limit && c.ripe() {
 			return true
 		}
 	}
@@ -251,6 +253,24 @@ func (s *Scheduler[T]) Freeze(p *Part[T]) { p.frozen = true }
 // Thaw ends Freeze.
 func (s *Scheduler[T]) Thaw(p *Part[T]) {
 	p.frozen = false
+	s.giveHeld(p)
+}
+
+// Halt lets no item of the part start, probes neither.
+func (s *Scheduler[T]) Halt(p *Part[T]) { p.halted = true }
+
+// Resume ends Halt; a frozen part stays frozen.
+func (s *Scheduler[T]) Resume(p *Part[T]) {
+	p.halted = false
+	s.giveHeld(p)
+}
+
+// HaltClass lets no item of the class start, or ends that. Lanes whose first item is of the class
+// wait with it.
+func (s *Scheduler[T]) HaltClass(class int, halted bool) { s.classes[class].halted = halted }
+
+// giveHeld makes ready what was held back; what must still wait Next holds again.
+func (s *Scheduler[T]) giveHeld(p *Part[T]) {
 	for it := p.held.pop(); it != nil; it = p.held.pop() {
 		s.classes[it.class].ready.push(it)
 	}
