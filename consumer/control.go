@@ -119,7 +119,7 @@ func (c *Consumer) setOrders(state *control.State, err error) {
 	if state != nil {
 		c.orders.state = state.Clone()
 	}
-	c.obey()
+	c.heed()
 }
 
 // followControl takes each new record, and begins anew with the topic when it can't be read on. Run
@@ -153,8 +153,8 @@ func (c *Consumer) followControl(ctx context.Context, p *post) {
 	}
 }
 
-// obey brings partitions and handlers to what the control topic says. mu is held.
-func (c *Consumer) obey() {
+// heed brings partitions and handlers to what the control topic says. mu is held.
+func (c *Consumer) heed() {
 	if c.orders.state == nil {
 		return
 	}
@@ -162,18 +162,28 @@ func (c *Consumer) obey() {
 		for typ, h := range r.handlers {
 			_, paused := c.orders.state.PausedType(c.cfg.Group, r.topic.Name, typ)
 			c.sched.HaltClass(h.class, paused)
+			if h.Batch != nil {
+				c.sched.HaltClass(h.single, paused)
+			}
+			rate, _ := c.orders.state.RateOf(c.cfg.Group, r.topic.Name, typ)
+			if rate.PerSecond != h.ordered {
+				h.ordered = rate.PerSecond
+				c.setRate(h, rate.PerSecond)
+				c.log.Info("rate set by the control topic", "topic", r.topic.Name, "event_type", typ, "per_second", rate.PerSecond)
+			}
 		}
 	}
 	for _, p := range c.parts {
-		c.obeyOn(p)
+		c.heedOn(p)
 	}
 	c.crew.call(c)
 	signal(c.ordered)
+	signal(c.wake)
 }
 
-// obeyOn halts a partition that is paused or about to be read from elsewhere, or lets it go on. mu is
+// heedOn halts a partition that is paused or about to be read from elsewhere, or lets it go on. mu is
 // held.
-func (c *Consumer) obeyOn(p *partition) {
+func (c *Consumer) heedOn(p *partition) {
 	if c.orders.state == nil || p.lanes.Closed() {
 		return
 	}

@@ -69,7 +69,7 @@ func (c *Consumer) adopt(name at, member string) *partition {
 	}
 	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
 	c.parts[name] = p
-	c.obeyOn(p)
+	c.heedOn(p)
 	return p
 }
 

@@ -43,6 +43,7 @@ type handler struct {
 	timeout  time.Duration // 0: none
 	breaker  *breaker      // nil: none; guarded by Consumer.mu, as is the next
 	limiter  *limiter      // nil: none
+	ordered  float64       // the rate that the control topic says; 0: none
 	meters   handlerMetrics
 }
 

@@ -43,10 +43,7 @@ func readPartition(ctx context.Context, cl *kgo.Client, topic string, partition 
 		if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
 			err = fmt.Errorf("%w (%w)", ErrNoTopic, err)
 		}
-		if notAllowed(err) {
-			err = fmt.Errorf("%w (%w)", ErrNotAllowed, err)
-		}
-		return &Error{Op: "read", Topic: topic, Partition: partition, Err: err}
+		return &Error{Op: "read", Topic: topic, Partition: partition, Err: asRefusal(err)}
 	}
 	return nil
 }

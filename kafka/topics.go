@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -44,7 +45,7 @@ func (c *Client) TopicStates(ctx context.Context, names ...string) (map[string]T
 		case errors.Is(d.Err, kerr.UnknownTopicOrPartition):
 			continue
 		case d.Err != nil:
-			return nil, &Error{Op: "describe", Topic: name, Partition: -1, Err: d.Err, Hint: rightHint(d.Err, "Describe on the topic")}
+			return nil, &Error{Op: "describe", Topic: name, Partition: -1, Err: asRefusal(d.Err), Hint: rightHint(d.Err, "Describe on the topic")}
 		}
 		info := TopicState{Name: name, Partitions: len(d.Partitions)}
 		for _, p := range d.Partitions {
@@ -84,6 +85,14 @@ func (c *Client) describeConfigs(ctx context.Context, infos map[string]TopicStat
 		infos[rc.Name] = info
 	}
 	return nil
+}
+
+// asRefusal makes an error that says that the user may not do that an ErrNotAllowed.
+func asRefusal(err error) error {
+	if notAllowed(err) {
+		return fmt.Errorf("%w (%w)", ErrNotAllowed, err)
+	}
+	return err
 }
 
 func rightHint(err error, right string) string {

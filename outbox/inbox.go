@@ -116,6 +116,13 @@ func (b *Box) InboxSince(ctx context.Context) (since time.Time, err error) {
 	return since, nil
 }
 
+// InboxReach is how far back the inbox knows what was handled: InboxSince, and how long it keeps rows
+// (negative: for ever).
+func (b *Box) InboxReach(ctx context.Context) (since time.Time, keep time.Duration, err error) {
+	since, err = b.InboxSince(ctx)
+	return since, b.cfg.InboxKeep, err
+}
+
 // sleep waits for d or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/control"
 )
 
 // Manifest is what a service takes, gives and owns, for whoever draws maps or grants rights.
 type Manifest struct {
 	Service  string       `json:"service"`
-	Group    string       `json:"group,omitempty"` // of the consumer; "": it consumes nothing
+	Group    string       `json:"group,omitempty"`   // of the consumer; "": it consumes nothing
+	Control  string       `json:"control,omitempty"` // topic of commands to the group: read, written, made where it is missing
 	Consumes []Consumed   `json:"consumes"`
 	Produces []Produced   `json:"produces"`
 	Owns     []OwnedTopic `json:"owns"`
@@ -51,6 +53,7 @@ func (c Config) Manifest(prefix string) Manifest {
 	m := Manifest{Service: c.Name, Consumes: []Consumed{}, Produces: []Produced{}, Owns: []OwnedTopic{}}
 	if len(c.Handlers) > 0 {
 		m.Group = prefix + c.Name
+		m.Control = prefix + control.Topic
 	}
 	for _, h := range c.Handlers {
 		topic := prefix + h.Topic.Name

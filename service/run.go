@@ -18,11 +18,12 @@ import (
 
 // run is one Run of a host: what it started, in order, for the drain to stop in the opposite one.
 type run struct {
-	h    *Host
-	base context.Context // of all that runs: goes on when Run's context ends, until the drain is over
-	cut  context.CancelCauseFunc
-	over <-chan struct{} // Run's context ended, or something failed for good
-	fail context.CancelCauseFunc
+	control string // topic of commands to the groups; "": none
+	h       *Host
+	base    context.Context // of all that runs: goes on when Run's context ends, until the drain is over
+	cut     context.CancelCauseFunc
+	over    <-chan struct{} // Run's context ended, or something failed for good
+	fail    context.CancelCauseFunc
 
 	tracing  *telemetry.Tracing
 	server   *http.Server
@@ -207,7 +208,7 @@ func (r *run) openDatabases(ctx context.Context) error {
 
 func (r *run) startServices(ctx context.Context) error {
 	for _, s := range r.h.services {
-		if err := s.prepare(r.kafka); err != nil {
+		if err := s.prepare(r); err != nil {
 			return fmt.Errorf("service %s: %w", s.name, err)
 		}
 	}

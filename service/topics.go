@@ -2,12 +2,14 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/control"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -40,7 +42,28 @@ func (r *run) topics(ctx context.Context) error {
 	if err := r.ensure(ctx, letters); err != nil {
 		return err
 	}
+	if err := r.findControl(ctx); err != nil {
+		return err
+	}
 	return r.warn(ctx, union(union(owned, read), letters))
+}
+
+// findControl chooses the topic of commands to the groups, which the first of their members makes.
+// Where topics are only to be checked, one that is missing is no fault: the groups take no commands.
+func (r *run) findControl(ctx context.Context) error {
+	name := r.h.cfg.Prefix + control.Topic
+	if r.h.cfg.CheckTopics {
+		states, err := r.kafka.TopicStates(ctx, name)
+		if err != nil && !errors.Is(err, kafka.ErrNotAllowed) {
+			return err
+		}
+		if _, exists := states[name]; !exists {
+			r.h.log.InfoContext(ctx, "no control topic: leat group pause, seek and the like have no effect on these services", "topic", name)
+			return nil
+		}
+	}
+	r.control = name
+	return nil
 }
 
 // union is a and what b has beyond it, by name.

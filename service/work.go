@@ -68,8 +68,8 @@ func (s *Service) database(embedded bool) (sqldb.Config, error) {
 }
 
 // prepare makes the clients and the workers of the service; nothing of it works yet.
-func (s *Service) prepare(client *kafka.Client) error {
-	return errors.Join(s.prepareSending(client), s.prepareConsumer(client))
+func (s *Service) prepare(r *run) error {
+	return errors.Join(s.prepareSending(r.kafka), s.prepareConsumer(r))
 }
 
 func (s *Service) prepareSending(client *kafka.Client) (err error) {
@@ -89,7 +89,7 @@ func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	return err
 }
 
-func (s *Service) prepareConsumer(client *kafka.Client) (err error) {
+func (s *Service) prepareConsumer(r *run) (err error) {
 	if len(s.cfg.Handlers) == 0 {
 		return nil
 	}
@@ -105,10 +105,13 @@ func (s *Service) prepareConsumer(client *kafka.Client) (err error) {
 	}
 	cfg := consumer.Config{
 		Group: s.group(), Kafka: s.kafka(), Handlers: handlers, Codec: s.codec(), Strict: s.cfg.Strict,
-		DrainTimeout: s.host.share(0.35),
-		Logger:       s.log, Metrics: s.metrics, Hook: s.hook,
+		DrainTimeout: s.host.share(0.35), Control: r.control,
+		Logger: s.log, Metrics: s.metrics, Hook: s.hook,
 	}
-	if said, _ := cfg.Kafka.Membership(); client.Embedded() && said.Protocol != "consumer" {
+	if s.box != nil {
+		cfg.Inbox = s.box.InboxReach
+	}
+	if said, _ := cfg.Kafka.Membership(); r.kafka.Embedded() && said.Protocol != "consumer" {
 		cfg.SessionTimeout = developing
 	}
 	s.consumer, err = consumer.New(cfg)

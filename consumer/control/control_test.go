@@ -26,7 +26,7 @@ var each = []control.Record{
 	{Kind: control.Pause, Group: "payment", Partition: control.All, ID: "p1", By: "ann@host", Why: "deploy", At: moment},
 	{Kind: control.Pause, Group: "payment", Topic: "shop.orders", Partition: 2, ID: "p2", Drain: true},
 	{Kind: control.Pause, Group: "payment", Topic: "shop.orders", Partition: control.All, Type: "shop.order.created.v1", ID: "p3"},
-	{Kind: control.Rate, Group: "payment", Topic: "shop.orders", Partition: control.All, Type: "shop.order.created.v1", PerSecond: 2.5, Burst: 10},
+	{Kind: control.Rate, Group: "payment", Topic: "shop.orders", Partition: control.All, Type: "shop.order.created.v1", PerSecond: 2.5},
 	{Kind: control.Seek, Group: "payment", Topic: "shop.orders", Partition: 0, ID: "s1", Offset: 0, Asked: "start", By: "ann@host", At: moment},
 	{Kind: control.Sought, Group: "payment", Topic: "shop.orders", Partition: 0, ID: "s1", Offset: 0, From: 1041, By: "member-1"},
 	{Kind: control.Drained, Group: "payment", Topic: "shop.orders", Partition: 2, ID: "p2", Offset: 17, By: "member-1"},

@@ -18,7 +18,7 @@ type Kind string
 // The kinds. Commands are written by people's tools, answers by the members of the group.
 const (
 	Pause   Kind = "pause"   // command: nothing new starts within the record's scope
-	Rate    Kind = "rate"    // command: another rate limit for one handler
+	Rate    Kind = "rate"    // command: another rate limit for handlers
 	Seek    Kind = "seek"    // command: go on from Offset, once
 	Sought  Kind = "sought"  // answer: the seek with that ID was carried out
 	Drained Kind = "drained" // answer: nothing of the partition was in hand under the pause with that ID
@@ -42,8 +42,7 @@ type Record struct {
 	Offset int64 // of Seek: where to; of Sought: where to; of Drained: what the group has committed, -1 where it has not
 	From   int64 // of Sought: what the group had committed before, -1 where it had not
 
-	PerSecond float64 // of Rate: events per second, 0: no limit
-	Burst     int     // of Rate
+	PerSecond float64 // of Rate: events per second and member
 
 	Since time.Time     // of Inbox: time of its oldest row, zero where it has none
 	Keep  time.Duration // of Inbox: how long it keeps rows; negative: for ever
@@ -68,7 +67,6 @@ type wire struct {
 	Offset    *int64     `json:"offset,omitempty"`
 	From      *int64     `json:"from,omitempty"`
 	PerSecond *float64   `json:"per_second,omitempty"`
-	Burst     int        `json:"burst,omitempty"`
 	Since     *time.Time `json:"since,omitempty"`
 	Keep      string     `json:"keep,omitempty"`
 	Asked     string     `json:"asked,omitempty"`
@@ -95,7 +93,7 @@ func Parse(value []byte) (Record, error) {
 	}
 	r := Record{
 		Kind: w.Kind, Group: w.Group, Topic: w.Topic, Partition: All, Type: w.Type, ID: w.ID,
-		Drain: w.Drain, From: -1, Burst: w.Burst, Asked: w.Asked, By: w.By, Why: w.Why,
+		Drain: w.Drain, From: -1, Asked: w.Asked, By: w.By, Why: w.Why,
 	}
 	if w.Partition != nil {
 		r.Partition = *w.Partition
@@ -132,7 +130,7 @@ func (r Record) Encode() ([]byte, error) {
 	}
 	w := wire{
 		Version: version, Kind: r.Kind, Group: r.Group, Topic: r.Topic, Type: r.Type, ID: r.ID,
-		Drain: r.Drain, Burst: r.Burst, Asked: r.Asked, By: r.By, Why: r.Why,
+		Drain: r.Drain, Asked: r.Asked, By: r.By, Why: r.Why,
 	}
 	if r.Partition != All {
 		w.Partition = &r.Partition
@@ -184,8 +182,8 @@ func (r Record) Validate() error {
 			return fault("it wants an ID, one partition and an offset of 0 or more")
 		}
 	case Rate:
-		if r.Topic == "" || r.Partition != All || r.Type == "" || !(r.PerSecond >= 0) || r.PerSecond > 1e9 || r.Burst < 0 {
-			return fault("it wants a topic, a type and a rate of 0 or more")
+		if r.Topic == "" || r.Partition != All || !(r.PerSecond > 0) || r.PerSecond > 1e9 {
+			return fault("it wants a topic and a rate above 0")
 		}
 	case Inbox:
 		if r.Topic != "" || r.Type != "" {

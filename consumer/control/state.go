@@ -90,9 +90,12 @@ func (s *State) PausedType(group, topic, typ string) (Record, bool) {
 	return s.get(Record{Kind: Pause, Group: group, Topic: topic, Partition: All, Type: typ})
 }
 
-// RateOf returns the rate of one handler.
+// RateOf returns the rate of one handler: its own, or that of all handlers of the topic.
 func (s *State) RateOf(group, topic, typ string) (Record, bool) {
-	return s.get(Record{Kind: Rate, Group: group, Topic: topic, Partition: All, Type: typ})
+	if r, ok := s.get(Record{Kind: Rate, Group: group, Topic: topic, Partition: All, Type: typ}); ok {
+		return r, true
+	}
+	return s.get(Record{Kind: Rate, Group: group, Topic: topic, Partition: All})
 }
 
 // Pending returns the seek of a partition that nobody has carried out yet.

@@ -19,7 +19,11 @@ func (s *Scheduler[T]) Batch(class, max int, wait int64) {
 // or nil. It counts as in hand, not as out: a batch is one piece of work. It ends by Done, Delay or
 // Release, as an item does that waits.
 func (s *Scheduler[T]) Join(with *Item[T]) *Item[T] {
-	it := s.classes[with.class].startable()
+	c := &s.classes[with.class]
+	if c.halted {
+		return nil
+	}
+	it := c.startable()
 	if it != nil {
 		it.state = waiting
 		it.part.inHand++
@@ -30,7 +34,7 @@ func (s *Scheduler[T]) Join(with *Item[T]) *Item[T] {
 // Unstamped reports whether a batch has begun to wait that Wake does not know of yet.
 func (s *Scheduler[T]) Unstamped() bool {
 	for _, i := range s.batched {
-		if c := &s.classes[i]; c.ready.n > 0 && c.batch.due == 0 && !c.ripe() {
+		if c := &s.classes[i]; c.ready.n > 0 && !c.halted && c.batch.due == 0 && !c.ripe() {
 			return true
 		}
 	}
@@ -46,7 +50,7 @@ func (c *class[T]) ripe() bool {
 // stamp notes when the wait of a batch ends, or that it has.
 func (c *class[T]) stamp(now int64) (due int64, waits bool) {
 	b := &c.batch
-	if c.ready.n == 0 || c.ripe() {
+	if c.ready.n == 0 || c.halted || c.ripe() {
 		return 0, false
 	}
 	if b.due == 0 {

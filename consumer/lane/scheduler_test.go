@@ -34,6 +34,8 @@ type model struct {
 	limits []int
 	parts  []*Part[int]
 	frozen map[int]bool
+	halted map[int]bool
+	still  map[int]bool // classes that are halted
 	closed map[int]bool
 	events []*event
 	now    int64
@@ -56,6 +58,9 @@ func (m *model) count(class int, states ...string) (n int) {
 func (m *model) startable(i int) bool {
 	e := m.events[i]
 	if e.state != "queued" && !(e.state == "delayed" && e.due <= m.now) || m.closed[e.part] {
+		return false
+	}
+	if m.halted[e.part] || m.still[e.class] {
 		return false
 	}
 	if m.frozen[e.part] && !e.probe {
@@ -170,6 +175,7 @@ func (m *model) step(op, b byte) {
 			}
 			delete(m.closed, part)
 			delete(m.frozen, part)
+			delete(m.halted, part)
 		}
 		e := &event{it: new(Item[int]), part: part, key: int(b) % 5, class: int(b>>4) % len(m.limits), state: "queued"}
 		e.it.Value = len(m.events)
@@ -203,14 +209,7 @@ func (m *model) step(op, b byte) {
 	case 13:
 		m.now += int64(b % 16)
 	case 14:
-		if m.closed[part] {
-			return
-		}
-		if m.frozen[part] = b%2 == 0; m.frozen[part] {
-			m.s.Freeze(m.parts[part])
-		} else {
-			m.s.Thaw(m.parts[part])
-		}
+		m.stop(part, b)
 	case 15:
 		if b < 40 && !m.closed[part] {
 			m.s.Close(m.parts[part])
@@ -248,6 +247,29 @@ func (m *model) step(op, b byte) {
 	m.check()
 }
 
+// stop freezes, thaws, halts or resumes.
+func (m *model) stop(part int, b byte) {
+	on := b%2 == 0
+	switch class := int(b>>2) % len(m.limits); {
+	case b&64 != 0:
+		m.still[class] = on
+		m.s.HaltClass(class, on)
+	case m.closed[part]:
+	case b&128 != 0:
+		if m.halted[part] = on; on {
+			m.s.Halt(m.parts[part])
+		} else {
+			m.s.Resume(m.parts[part])
+		}
+	default:
+		if m.frozen[part] = on; on {
+			m.s.Freeze(m.parts[part])
+		} else {
+			m.s.Thaw(m.parts[part])
+		}
+	}
+}
+
 func (m *model) check() {
 	if got, want := m.s.Out(), m.count(-1, "out"); got != want {
 		m.t.Fatalf("%d out, want %d", got, want)
@@ -272,7 +294,7 @@ func (m *model) check() {
 }
 
 func walkScheduler(t *testing.T, data []byte) {
-	m := &model{t: t, limit: 5, limits: []int{3, 1, 4, 2}, frozen: map[int]bool{}, closed: map[int]bool{}}
+	m := &model{t: t, limit: 5, limits: []int{3, 1, 4, 2}, frozen: map[int]bool{}, halted: map[int]bool{}, still: map[int]bool{}, closed: map[int]bool{}}
 	m.s = NewScheduler[int](m.limit, m.limits...)
 	m.s.Batch(batches, batchMax, batchWait)
 	for range 3 {
@@ -282,8 +304,13 @@ func walkScheduler(t *testing.T, data []byte) {
 		m.step(data[i], data[i+1])
 	}
 	for i := range m.parts { // nothing stays behind
-		m.frozen[i] = false
+		m.frozen[i], m.halted[i] = false, false
 		m.s.Thaw(m.parts[i])
+		m.s.Resume(m.parts[i])
+	}
+	for class := range m.limits {
+		m.still[class] = false
+		m.s.HaltClass(class, false)
 	}
 	for class := range m.limits {
 		m.limits[class] = 4
