@@ -9,8 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/leatdev/leat/consumer/lane"
 )
 
 // commitTimeout bounds one commit: the group's coordinator may be moving.
@@ -64,11 +62,11 @@ func retriable(err error) bool {
 // commit commits the low water of the given partitions, or of all, where it has moved. One commit is
 // under way at a time, and a revoked partition becomes void only after a commit that it is in.
 func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
-	return c.commitMarks(ctx, func() map[*partition]lane.Mark { return c.moved(parts) })
+	return c.commitMarks(ctx, func() map[*partition]place { return c.moved(parts) })
 }
 
 // commitMarks commits what marks returns once no other commit is under way.
-func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lane.Mark) error {
+func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]place) error {
 	select {
 	case c.committing <- struct{}{}:
 	case <-ctx.Done():
@@ -79,6 +77,7 @@ func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lan
 	if len(marks) == 0 {
 		return nil
 	}
+	texts := c.texts(marks)
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for p, m := range marks {
 		if offsets[p.at.topic] == nil {
@@ -91,7 +90,10 @@ func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lan
 	var failed error
 	ctx, stop := c.recallable(ctx, marks)
 	defer stop()
-	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error { return c.stillOurs(marks, req.MemberID) })
+	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
+		attach(req, texts)
+		return c.stillOurs(marks, req.MemberID)
+	})
 	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
 		if failed = err; err == nil {
 			failed = c.answered(marks, resp)
@@ -111,7 +113,7 @@ func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lan
 // finds the commit's epoch stale and the client waits for the new one; meanwhile the partition goes to
 // another member, who works and commits, and comes back to us; the client finds that it is ours, and sends
 // the old offset again under the epoch of now. Under the classic protocol a commit keeps its generation.
-func (c *Consumer) recallable(ctx context.Context, marks map[*partition]lane.Mark) (context.Context, func()) {
+func (c *Consumer) recallable(ctx context.Context, marks map[*partition]place) (context.Context, func()) {
 	if c.cfg.Protocol != serverSide {
 		return ctx, func() {}
 	}
@@ -136,7 +138,7 @@ var errLostMeanwhile = errors.New("a partition was lost meanwhile")
 // who has fetched the offset and works; the commit goes out under our new generation, which the
 // coordinator can't tell from a rightful one, and moves the other's offset. Another member id than
 // the one that was given the partition tells the same of a session that ended while we joined.
-func (c *Consumer) stillOurs(marks map[*partition]lane.Mark, member string) error {
+func (c *Consumer) stillOurs(marks map[*partition]place, member string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := range marks {
@@ -148,15 +150,19 @@ func (c *Consumer) stillOurs(marks map[*partition]lane.Mark, member string) erro
 }
 
 // moved is what there is to commit.
-func (c *Consumer) moved(parts []*partition) map[*partition]lane.Mark {
+func (c *Consumer) moved(parts []*partition) map[*partition]place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	marks := map[*partition]lane.Mark{}
+	marks := map[*partition]place{}
 	look := func(p *partition) {
 		low := p.tracker.Low()
-		if !p.void && p.tracker.Begun() && low.Offset > p.committed.Offset {
-			marks[p] = low
+		if p.void || !p.tracker.Begun() {
+			return
 		}
+		if low.Offset > p.committed.Offset || low.Offset == p.committed.Offset && p.tracker.Spots() != p.spots {
+			marks[p] = place{low, p.tracker.Spots(), p.tracker.Snapshot().Join(p.finished, p.tracker.Next())}
+		}
+		c.measureMap(p)
 	}
 	if parts == nil {
 		for _, p := range c.parts {
@@ -170,7 +176,7 @@ func (c *Consumer) moved(parts []*partition) map[*partition]lane.Mark {
 }
 
 // answered takes the coordinator's answer, partition by partition.
-func (c *Consumer) answered(marks map[*partition]lane.Mark, resp *kmsg.OffsetCommitResponse) error {
+func (c *Consumer) answered(marks map[*partition]place, resp *kmsg.OffsetCommitResponse) error {
 	codes := map[at]int16{}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
@@ -186,9 +192,10 @@ func (c *Consumer) answered(marks map[*partition]lane.Mark, resp *kmsg.OffsetCom
 		case !told:
 			errs = append(errs, fmt.Errorf("%s/%d: no answer from the coordinator", p.at.topic, p.at.partition))
 		case err != nil:
+			c.shrinkMaps(err)
 			errs = append(errs, fmt.Errorf("%s/%d: %w", p.at.topic, p.at.partition, err))
 		default:
-			p.committed = m
+			p.committed, p.spots = m.Mark, m.spots
 		}
 	}
 	return errors.Join(errs...)

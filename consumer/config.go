@@ -51,8 +51,8 @@ type Config struct {
 	// MaxBytes bounds the bytes over all partitions: each gets an equal share of it, but at least 64
 	// KiB and at most MaxQueuedBytes; 0: 128 MiB.
 	MaxBytes int
-	// MaxSpan bounds the records from the lowest unfinished one to the newest, which are what may
-	// come again after a crash; 0: 10000. A partition that reaches it waits for its slowest event.
+	// MaxSpan bounds the records from the lowest unfinished one to the newest; 0: 10000. A partition
+	// that reaches it waits for its slowest event.
 	MaxSpan int
 
 	// DrainTimeout is how long what is in hand may take to finish when the consumer stops, or a

@@ -51,16 +51,18 @@ type Consumer struct {
 	paused   int // partitions whose fetching is paused
 	epoch    int64
 	crew     crew
-	between  []func()                 // for the poll loop, between two polls
-	stopPoll context.CancelFunc       // ends the poll under way
-	joined   bool                     // the group has given us our partitions once
-	missing  map[string]string        // topics that can't be read, and why
-	group    error                    // what keeps us out of the group
-	orders   orders                   // what the control topic says
-	passed   int64                    // events of types without a handler
-	sending  map[*partition]lane.Mark // in the commit under way
-	recall   context.CancelCauseFunc  // of that commit
-	stale    int64                    // records and completions of partitions that were taken away
+	between  []func()                // for the poll loop, between two polls
+	stopPoll context.CancelFunc      // ends the poll under way
+	joined   bool                    // the group has given us our partitions once
+	missing  map[string]string       // topics that can't be read, and why
+	group    error                   // what keeps us out of the group
+	orders   orders                  // what the control topic says
+	passed   int64                   // events of types without a handler
+	sending  map[*partition]place    // in the commit under way
+	recall   context.CancelCauseFunc // of that commit
+	spared   int64                   // records that the offset map kept from coming again
+	mapLimit int                     // bytes of an offset map; 0: none
+	stale    int64                   // records and completions of partitions that were taken away
 }
 
 // runState is what Run is at.
@@ -97,6 +99,7 @@ func New(cfg Config) (*Consumer, error) {
 		random:     rand.Float64,
 		pollDone:   make(chan struct{}),
 		parts:      map[at]*partition{},
+		mapLimit:   lane.MapLimit,
 		missing:    map[string]string{},
 	}
 	c.metrics = newMetrics(cfg.Metrics, c)
@@ -183,6 +186,7 @@ func (c *Consumer) clientOptions() []kgo.Opt {
 		kgo.KeepControlRecords(), // or the lag of a transactional topic never is 0
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // or a broker's wrong word replays a whole partition
+		kgo.OnOffsetsFetched(c.remember),
 		kgo.AdjustFetchOffsetsFn(c.startAt),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),

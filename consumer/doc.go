@@ -19,7 +19,8 @@
 //
 // # Guarantees
 //
-// At least once: an offset is committed only when every record below it was handled, passed over by
+// At least once, and after a restart only what was not finished at the last commit: the commit's
+// metadata says what is finished above the offset. An offset is committed only when every record below it was handled, passed over by
 // rule, or stands in the dead letters. In order: an event of a key starts only when the one before it
 // is finished, retries included. Records without a key have no order. A rebalance never stops the
 // partitions that stay, and what finishes after its partition was taken away is never committed.

@@ -72,7 +72,7 @@ func (c *Consumer) startAt(_ context.Context, offsets map[string]map[int32]kgo.O
 				continue
 			}
 			p.committed = lane.Mark{Offset: from.Offset, Epoch: from.Epoch}
-			p.tracker = lane.NewTracker(p.committed)
+			p.begin(p.committed)
 		}
 	}
 	return offsets, nil

@@ -20,6 +20,7 @@ type metrics struct {
 	seconds       *telemetry.Histogram
 	skipped       *telemetry.Counter
 	passed        *telemetry.Counter
+	spared        *telemetry.Counter
 	deadLetters   *telemetry.Counter
 	letterErrors  *telemetry.Counter
 	rebalances    *telemetry.Counter
@@ -108,6 +109,7 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		seconds:       r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
 		skipped:       r.Counter("leat_consumer_skipped_total", "Events that their handler passed over, by reason.", "topic", "reason"),
 		passed:        r.Counter("leat_consumer_unhandled_total", "Events of types that no handler takes, passed over.", "topic"),
+		spared:        r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
 		deadLetters:   r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
 		letterErrors:  r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
 		rebalances:    r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),

@@ -83,7 +83,7 @@ func (c *Consumer) carryOut(ctx context.Context, post *post, p *partition, seek 
 		return nil // it goes to another member, who finds the seek
 	}
 	mark := map[*partition]lane.Mark{fresh: {Offset: seek.Offset, Epoch: -1}}
-	if err := c.commitMarks(ctx, func() map[*partition]lane.Mark { return mark }); err != nil {
+	if err := c.commitMarks(ctx, func() map[*partition]place { return map[*partition]place{fresh: {Mark: mark[fresh]}} }); err != nil {
 		return fmt.Errorf("commit the offset: %w", err)
 	}
 	c.cfg.Hook("control.seek-committed")

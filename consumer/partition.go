@@ -46,6 +46,10 @@ type partition struct {
 	halted    bool          // the control topic lets nothing of it start
 	leaving   bool          // the group has taken it away: nobody may begin anew with it
 	committed lane.Mark     // Offset -1: not known
+	spots     uint64        // of the tracker, when that was committed
+	metadata  string        // beside the group's offset, until the place to read from is known
+	finished  lane.Finished // what an earlier owner has finished above the place where we began
+	tight     bool          // the offset map may be full
 	high      int64         // high watermark, -1: not known
 	handled   int64
 	buried    int64
@@ -160,13 +164,13 @@ func (c *Consumer) settled(p *partition) {
 
 // full says whether p must not take in more. mu is held.
 func (c *Consumer) full(p *partition) bool {
-	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan
+	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan || c.mapFull(p)
 }
 
 // hasRoom says whether a paused p should be fetched again: far below its bounds, for a pause throws
 // away what the client has fetched ahead.
 func (c *Consumer) hasRoom(p *partition) bool {
-	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2
+	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2 && !c.mapFull(p)
 }
 
 // bytesEach is a partition's share of the memory.

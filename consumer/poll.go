@@ -130,6 +130,7 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 	}
 	p.high = f.HighWatermark
 	c.admit(p, f.Records, items, verdicts)
+	c.measureMap(p)
 	c.crew.call(c)
 	if c.full(p) {
 		return p
@@ -152,6 +153,9 @@ func (c *Consumer) admit(p *partition, records []*kgo.Record, items []item, sort
 				c.passed++
 				c.metrics.passed.With(p.at.topic).Inc()
 			}
+			continue
+		}
+		if !p.finished.Empty() && c.alreadyDone(p, r) {
 			continue
 		}
 		w := &items[i].Value

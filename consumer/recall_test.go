@@ -35,7 +35,7 @@ func TestACommitIsCalledBackWhenItsPartitionGoes(t *testing.T) {
 			defer c.mu.Unlock()
 			c.dismissPart(p, ErrRevoked)
 		}
-		ctx, stop := c.recallable(t.Context(), map[*partition]lane.Mark{gone: {Offset: 1}})
+		ctx, stop := c.recallable(t.Context(), map[*partition]place{gone: {Mark: lane.Mark{Offset: 1}}})
 		dismiss(stays)
 		if ctx.Err() != nil {
 			t.Errorf("%s: called back for a partition that is not in it", protocol)

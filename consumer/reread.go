@@ -45,7 +45,8 @@ func (c *Consumer) seek(marks map[*partition]lane.Mark) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for p, m := range marks {
-			p.committed, p.tracker, p.blind = m, lane.NewTracker(m), false
+			p.committed, p.spots, p.blind = m, 0, false
+			p.begin(m)
 		}
 	})
 }
@@ -76,6 +77,9 @@ func (c *Consumer) groupMarks(parts []*partition) (map[*partition]lane.Mark, err
 		marks[p] = lane.Mark{Offset: start.Offset, Epoch: -1}
 		if o, ok := offsets.Lookup(p.at.topic, p.at.partition); ok && o.Err == nil && o.At >= 0 {
 			marks[p] = lane.Mark{Offset: o.At, Epoch: o.LeaderEpoch}
+			c.mu.Lock()
+			p.metadata = o.Metadata
+			c.mu.Unlock()
 		}
 	}
 	return marks, nil

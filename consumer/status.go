@@ -15,6 +15,7 @@ type Stats struct {
 	Partitions []PartitionStats // those assigned to this member, by topic and number
 	InFlight   int              // attempts under way
 	Passed     int64            // records of types that no handler takes, since Run began
+	Spared     int64            // records that did not come again after a restart or hand-over: the offset map said they are finished
 	Stale      int64            // records dropped as repeats, and events that finished after their partition had gone
 	Hung       int              // attempts that ignore the end of their context
 	Control    ControlStats
@@ -43,7 +44,7 @@ type PartitionStats struct {
 func (c *Consumer) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Stale: c.stale, Control: c.orders.stats(c.cfg.Control)}
+	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Spared: c.spared, Stale: c.stale, Control: c.orders.stats(c.cfg.Control)}
 	now := time.Now()
 	for w := range c.crew.all {
 		if _, hung := c.hung(w, now); hung {

@@ -4,7 +4,7 @@
 // # What
 //
 // [Tracker] follows the records of one partition from their arrival to their end and tells the low
-// water: the offset below which all is finished. [Scheduler] keeps the events of each key in a lane,
+// water: the offset below which all is finished; [Finished] is what is finished above it. [Scheduler] keeps the events of each key in a lane,
 // one behind the other, and gives out the heads of lanes within the limits of their class and of the
 // whole.
 //

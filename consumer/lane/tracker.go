@@ -10,6 +10,7 @@ type Tracker struct {
 	first uint64 // seq of the lowest entry in the window
 	end   uint64 // seq of the next entry
 	open  int    // entries that are not finished
+	spots uint64 // counts what was finished above the low water
 	low   Mark
 	next  int64
 	begun bool
@@ -76,6 +77,7 @@ func (t *Tracker) Done(seq uint64) (moved bool) {
 	s.done = true
 	t.open--
 	if seq != t.first {
+		t.spots++
 		return false
 	}
 	for t.first < t.end && t.ring[t.first&mask].done {
@@ -91,6 +93,9 @@ func (t *Tracker) Done(seq uint64) (moved bool) {
 
 // Low is the place to commit: every record below it is finished.
 func (t *Tracker) Low() Mark { return t.low }
+
+// Spots changes whenever Map does and Low does not.
+func (t *Tracker) Spots() uint64 { return t.spots }
 
 // Begun says whether the place in the log is known.
 func (t *Tracker) Begun() bool { return t.begun }
