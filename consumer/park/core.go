@@ -238,6 +238,7 @@ func (c *Core) Committed(m Commit) []Effect {
 	for _, k := range waiting {
 		k.own.waiting = false
 		c.step(k)
+		c.fold.drop(k)
 	}
 	c.move()
 	return c.out

@@ -166,7 +166,8 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 		e.round, e.at, e.behind, e.past = r.Round, offset, r.Behind, r.Past
 		f.enter(k, e)
 	case Dead:
-		if r.Hold != 0 && (k.hold == nil || k.hold.id != r.Hold && !f.without.has(withoutHoldID)) || repeats {
+		over := r.Hold != 0 && (k.hold == nil || k.hold.id != r.Hold) && !f.without.has(withoutHoldID)
+		if over || repeats {
 			return false
 		}
 		f.leave(k, e)

@@ -26,7 +26,9 @@ type attempt struct {
 	parked bool
 }
 
-func (o *own) idle() bool { return !o.busy && o.unread == 0 && len(o.open) == 0 && !o.full }
+func (o *own) idle() bool {
+	return !o.busy && o.unread == 0 && len(o.open) == 0 && !o.full && !o.waiting
+}
 
 // reopen puts an offered event back among those that are not decided.
 func (o *own) reopen(offset int64) {
@@ -52,7 +54,7 @@ func (c *Core) Source(name Key, offset int64) []Effect {
 	k := c.fold.key(name)
 	o := &k.own
 	o.seen = max(o.seen, offset)
-	if e := c.fold.entries[offset]; e != nil && e.key == name {
+	if e := c.fold.entries[offset]; e != nil && e.key == name && !c.fold.without.has(withoutDedupe) {
 		o.decided(offset)
 		c.hand[offset] = false
 		c.settle(e)
@@ -140,6 +142,9 @@ func (c *Core) giveUp(k *key, e Event, r Record) {
 	}
 	r.Kind, r.Offset, r.Round = Dead, e.Offset, e.Round
 	c.append(k, r, -1)
+	if c.fold.without.has(withoutWait) && !e.Parked {
+		c.pass(k, e.Offset)
+	}
 }
 
 // park parks a source event; its lane goes on.
