@@ -21,6 +21,7 @@ const (
 	ReasonExhausted   Reason = "exhausted"    // all attempts failed
 	ReasonPanic       Reason = "panic"        // the handler panicked, twice in a row
 	ReasonUnhandled   Reason = "unhandled"    // no handler of the type, and the group is strict
+	ReasonUnsendable  Reason = "unsendable"   // it never was a record: the service's outbox could not send it
 )
 
 // Names of the headers that tell a dead letter's story. All values are text. A dead letter keeps the
@@ -52,7 +53,7 @@ const (
 // group that counts: after a crash at a bad moment there may be two, and readers fold them by
 // [DeadLetter.ID].
 type DeadLetter struct {
-	Source       leat.Position // where the record lies
+	Source       leat.Position // where the record lies; unsendable: partition -1, row of the outbox
 	Timestamp    time.Time     // the record's own timestamp
 	Group        string        // the group that could not handle it
 	Reason       Reason
@@ -107,15 +108,15 @@ func ParseDeadLetter(headers []leat.Header) (DeadLetter, error) {
 	d := DeadLetter{
 		Source: leat.Position{
 			Topic:     p.required(HeaderTopic),
-			Partition: int32(p.number(HeaderPartition, 32)),
-			Offset:    p.number(HeaderOffset, 64),
+			Partition: int32(p.number(HeaderPartition, 32, -1)),
+			Offset:    p.number(HeaderOffset, 64, 0),
 		},
 		Timestamp:    p.time(HeaderTimestamp),
 		Group:        p.required(HeaderGroup),
 		Reason:       Reason(p.required(HeaderReason)),
 		Error:        last[HeaderError],
 		Stack:        last[HeaderStack],
-		Attempts:     int(p.number(HeaderAttempts, 32)),
+		Attempts:     int(p.number(HeaderAttempts, 32, 0)),
 		FirstFailure: p.time(HeaderFirstFailure),
 		LastFailure:  p.time(HeaderLastFailure),
 		Handler:      last[HeaderHandler],
@@ -161,10 +162,10 @@ func (p *letterParser) required(header string) string {
 	return s
 }
 
-func (p *letterParser) number(header string, bits int) int64 {
+func (p *letterParser) number(header string, bits int, least int64) int64 {
 	s := p.required(header)
 	n, err := strconv.ParseInt(s, 10, bits)
-	if s != "" && (err != nil || n < 0) {
+	if s != "" && (err != nil || n < least) {
 		p.fail(header, fmt.Sprintf("is %q, want a number", clip(s, 40)))
 	}
 	return n

@@ -8,6 +8,9 @@ import (
 // ErrNotThere says that no row of that id waits in the outbox: it left, or was parked, or never was.
 var ErrNotThere = errors.New("no such row waits in the outbox")
 
+// ErrNotParked says that no event that had this id in the outbox is parked.
+var ErrNotParked = errors.New("no such event is parked")
+
 // TooLargeError says that an event is larger than its topic or its box takes.
 type TooLargeError struct {
 	Type, Topic, ID string

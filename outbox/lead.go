@@ -22,6 +22,7 @@ type reign struct {
 	pos    position // the last one written; its Database and Token hold for the reign
 	pace   time.Duration
 	upkept time.Time // when upkeep last looked
+	due    time.Time // when to look for delayed events that are due
 
 	helpers sync.WaitGroup // reads and settlements beside the sending
 	taken   []ids          // batches that were read and are not settled yet, oldest first
@@ -180,11 +181,11 @@ func (g *reign) rest(stop context.Context, b *batch) {
 	case g.pace < g.cfg.PollMax:
 		g.pace = min(2*g.pace, g.cfg.PollMax)
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(min(wait, time.Until(g.due)))
 	defer timer.Stop()
 	select {
 	case <-g.box.wake:
-		g.pace = g.cfg.PollMin
+		g.pace, g.due = g.cfg.PollMin, time.Time{}
 	case <-timer.C:
 	case <-stop.Done():
 	}

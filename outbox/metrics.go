@@ -35,6 +35,8 @@ func newRelayCounts(m *telemetry.Registry, r *Relay) relayCounts {
 	}
 	m.GaugeFunc("leat_outbox_waiting_rows", "Events that wait in the outbox, as the leading relay last saw it; counted up to 100000.", nil,
 		seen(func(s *Status) float64 { return float64(s.Rows) }))
+	m.GaugeFunc("leat_outbox_delayed_rows", "Events that are not due yet, as the leading relay last saw it; counted up to 100000.", nil,
+		seen(func(s *Status) float64 { return float64(s.Delayed) }))
 	m.GaugeFunc("leat_outbox_oldest_row_seconds", "Age of the oldest event in the outbox, as the leading relay last saw it.", nil,
 		seen(func(s *Status) float64 { return s.Age.Seconds() }))
 	m.GaugeFunc("leat_outbox_oldest_writer_seconds", "Age of the oldest transaction that may still write events; PostgreSQL only.", nil,

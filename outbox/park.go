@@ -10,34 +10,31 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/sqldb"
 )
 
-// Names of the headers that a letter has beside the event's own attributes.
+// Names of the headers that a letter of the relay has beside those of every dead letter
+// (package consumer).
 const (
-	HeaderReason  = "leat-reason"       // ReasonUnsendable
-	HeaderError   = "leat-error"        // why the event did not leave
-	HeaderTopic   = "leat-source-topic" // where it should have gone
-	HeaderGroup   = "leat-group"        // the service
-	HeaderRow     = "leat-outbox-row"   // its row in leat_outbox, and the column id of leat_outbox_parked
-	HeaderSize    = "leat-outbox-bytes" // of its data, which stays in the database
-	HeaderOmitted = "leat-omitted"      // "value"
+	HeaderRow  = "leat-outbox-row"   // its row in leat_outbox, and the column id of leat_outbox_parked
+	HeaderSize = "leat-outbox-bytes" // of its data, which stays in the database
 )
 
-// ReasonUnsendable is the reason in the letters of the relay.
-const ReasonUnsendable = "unsendable"
-
-// letterFor is the letter that stands in for a row's event: its envelope, why, and no data.
-func letterFor(r *row, m *leat.Message, group, reason string) leat.Message {
+// letterFor is the dead letter that stands in for a row's event: its envelope, why, and no data. The
+// event was never in its topic: the partition of its source is -1, and the offset is its row's id.
+func letterFor(r *row, m *leat.Message, group, reason string, now time.Time) leat.Message {
 	l := *m
 	l.Data = nil
 	l.Topic = leat.DeadLetters(m.Topic, group)
-	text := func(key, value string) leat.Header { return leat.Header{Key: key, Value: []byte(value)} }
-	l.Headers = []leat.Header{
-		text(HeaderReason, ReasonUnsendable), text(HeaderError, reason), text(HeaderTopic, m.Topic), text(HeaderGroup, group),
-		text(HeaderRow, strconv.FormatInt(r.id, 10)), text(HeaderSize, strconv.Itoa(len(m.Data))), text(HeaderOmitted, "value"),
+	story := consumer.DeadLetter{
+		Source: leat.Position{Topic: m.Topic, Partition: -1, Offset: r.id}, Timestamp: m.Time, Group: group,
+		Reason: consumer.ReasonUnsendable, Error: reason, FirstFailure: now, LastFailure: now, Omitted: []string{"value"},
 	}
+	l.Headers = append(append(slices.Clone(m.Headers), story.Headers()...),
+		leat.Header{Key: HeaderRow, Value: strconv.AppendInt(nil, r.id, 10)},
+		leat.Header{Key: HeaderSize, Value: strconv.AppendInt(nil, int64(len(m.Data)), 10)})
 	return l
 }
 
@@ -173,7 +170,7 @@ func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, ou
 			}
 			out = append(out, parked{ID: r.id, Reason: reason})
 			if g.letterTopic(ctx, m.Topic) {
-				letters = append(letters, letterFor(r, m, g.box.cfg.Group, reason))
+				letters = append(letters, letterFor(r, m, g.box.cfg.Group, reason, now))
 			}
 			g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", m.Topic, "event_id", m.ID, "event_type", m.Type, "row", r.id, "error", reason)
 		case out != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/outbox"
 )
@@ -56,8 +57,17 @@ func TestAnEventThatIsTooLargeIsParkedAndTheOthersGoOn(t *testing.T) {
 			t.Fatalf("%d letters", len(letters))
 		}
 		id := w.data.Int(t, `select id from leat_outbox_parked`)
-		if l := letters[0]; header(l, outbox.HeaderReason) != outbox.ReasonUnsendable || header(l, outbox.HeaderRow) != fmt.Sprint(id) ||
-			header(l, "ce_type") != "test.thing.moved.v1" || string(l.Key) != "k" || len(l.Value) != 0 || header(l, outbox.HeaderError) == "" {
+		l := letters[0]
+		var headers []leat.Header
+		for _, h := range l.Headers {
+			headers = append(headers, leat.Header(h))
+		}
+		story, err := consumer.ParseDeadLetter(headers)
+		if err != nil || story.Reason != consumer.ReasonUnsendable || story.Error == "" || story.Group != w.name ||
+			story.Source != (leat.Position{Topic: w.topic.Name, Partition: -1, Offset: id}) {
+			t.Errorf("the letter's story is %+v, %v", story, err)
+		}
+		if header(l, outbox.HeaderRow) != fmt.Sprint(id) || header(l, "ce_type") != "test.thing.moved.v1" || string(l.Key) != "k" || len(l.Value) != 0 {
 			t.Errorf("the letter is %+v", l)
 		}
 	})
@@ -184,6 +194,39 @@ func TestSkipParksARowByHand(t *testing.T) {
 		inOrder(t, w.read(w.topic.Name), 2)
 		if n := w.data.Int(t, `select count(*) from leat_outbox_parked where id = $1 and reason = 'skipped by hand'`, id); n != 1 {
 			t.Errorf("%d parked rows", n)
+		}
+	})
+}
+
+// A parked event leaves once it is put back, once, as what it was.
+func TestUnparkSendsAParkedEvent(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		w.publish(moved{Key: "k", N: 1}, moved{Key: "k", N: 2})
+		id := w.data.Int(t, `select max(id) from leat_outbox`)
+		if err := w.box.Skip(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		w.relay()
+		w.empty()
+		parked, err := w.box.Parked(t.Context(), 10)
+		if err != nil || len(parked) != 1 || parked[0].ID != id || parked[0].Type != "test.thing.moved.v1" || parked[0].Bytes == 0 {
+			t.Fatalf("parked are %+v, %v", parked, err)
+		}
+		if err := w.box.Unpark(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.box.Unpark(t.Context(), id); !errors.Is(err, outbox.ErrNotParked) {
+			t.Errorf("unparked twice: %v", err)
+		}
+		w.empty()
+		all := w.distinct(w.topic.Name)
+		inOrder(t, all, 2)
+		if all[1].id != parked[0].EventID {
+			t.Errorf("event %s left, parked was %s", all[1].id, parked[0].EventID)
+		}
+		if n := w.data.Int(t, `select count(*) from leat_outbox_parked`); n != 0 {
+			t.Errorf("%d are still parked", n)
 		}
 	})
 }

@@ -30,6 +30,9 @@ type settlement struct {
 
 // pass relays one batch, empty where nothing waits.
 func (g *reign) pass(ctx context.Context) (*batch, error) {
+	if err := g.promote(ctx); err != nil {
+		return nil, err
+	}
 	b, err := g.take(ctx)
 	if err != nil {
 		return nil, err
@@ -61,6 +64,15 @@ func (g *reign) pass(ctx context.Context) (*batch, error) {
 		return b, g.settled(ctx)
 	}
 	return b, nil
+}
+
+// promote lets delayed events into the outbox that are due.
+func (g *reign) promote(ctx context.Context) (err error) {
+	if time.Now().Before(g.due) {
+		return nil
+	}
+	g.due, err = promote(ctx, g.db, g.cfg.PollMax)
+	return err
 }
 
 // overlaps says whether this reign reads and settles beside the sending.

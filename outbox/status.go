@@ -15,6 +15,7 @@ type Status struct {
 	Rows    int64         `json:"rows"`              // that wait; counted up to 100,000
 	Head    int64         `json:"head,omitempty"`    // id of the first of them
 	Age     time.Duration `json:"age_ns,omitempty"`  // of the first of them, by this process's clock
+	Delayed int64         `json:"delayed,omitempty"` // events that are not due yet; counted up to 100,000
 	Parked  int64         `json:"parked"`            // rows that could not leave
 	Trouble string        `json:"trouble,omitempty"` // what keeps the head from leaving, "" where nothing does
 	Since   time.Time     `json:"since,omitzero"`    // of the trouble
@@ -40,6 +41,9 @@ func (b *Box) Status(ctx context.Context) (s Status, err error) {
 		}
 		s = Status{Outbox: m.outbox, Trouble: m.trouble, Since: m.troubleAt}
 		if err := tx.QueryRow(ctx, `select count(*) from (select 1 from leat_outbox limit $1) waiting`, statusRows).Scan(&s.Rows); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `select count(*) from (select 1 from leat_outbox_delayed limit $1) waiting`, statusRows).Scan(&s.Delayed); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, `select count(*) from leat_outbox_parked`).Scan(&s.Parked); err != nil {

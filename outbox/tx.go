@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,30 +19,40 @@ import (
 type Tx struct {
 	*sqldb.Tx
 	box    *Box
-	events []leat.Message // published, not yet written
-	left   bool           // the commit is at hand: events are written at once
+	events []outgoing // published, not yet written
+	left   bool       // the commit is at hand: events are written at once
 	wrote  bool
 }
 
+// outgoing is an event on its way into a table.
+type outgoing struct {
+	leat.Message
+	at      time.Time // when it was published, or is due
+	delayed bool
+}
+
 // Publish puts events into the transaction: values of types that the service's topics carry, or
-// leat.With around them. They are encoded and checked at once and written right before the commit,
+// leat.With around them, or At around either. They are encoded and checked at once and written right before the commit,
 // so that the order in which events of one key leave is the order of the commits that hold the
 // key's lock. An error leaves none of this call's events in the transaction.
 func (tx *Tx) Publish(ctx context.Context, events ...any) error {
 	before := len(tx.events)
 	cause, now := leat.FromContext(ctx), time.Now()
 	for _, e := range events {
-		var m leat.Message
-		err := tx.box.encoder.Encode(&m, e, cause, leat.NewID(), now)
+		out := outgoing{at: now}
+		if later, ok := e.(Delayed); ok {
+			out.at, out.delayed, e = later.due, true, later.event
+		}
+		err := tx.box.encoder.Encode(&out.Message, e, cause, leat.NewID(), now)
 		if err == nil {
-			telemetry.Created(ctx, &m)
-			err = tx.box.check(&m)
+			telemetry.Created(ctx, &out.Message)
+			err = tx.box.check(&out.Message)
 		}
 		if err != nil {
 			tx.events = tx.events[:before]
 			return fmt.Errorf("publish: %w", err)
 		}
-		tx.events = append(tx.events, m)
+		tx.events = append(tx.events, out)
 	}
 	if tx.left {
 		return tx.write(ctx)
@@ -76,35 +87,57 @@ func (tx *Tx) leave(ctx context.Context) error {
 	return tx.write(ctx)
 }
 
-// write inserts the buffered events in one statement. Why so late: with an id drawn when the event
-// is published, A publishes v2 (id 1), B takes the aggregate's lock, publishes v1 (id 2) and
-// commits, A gets the lock and commits, and v2 leaves first.
+// write inserts the buffered events, those that are due in one statement. Why so late: with an id
+// drawn when the event is published, A publishes v2 (id 1), B takes the aggregate's lock, publishes
+// v1 (id 2) and commits, A gets the lock and commits, and v2 leaves first.
 func (tx *Tx) write(ctx context.Context) error {
-	for len(tx.events) > 0 {
-		n := min(len(tx.events), maxInsert)
-		if err := tx.insert(ctx, tx.events[:n]); err != nil {
-			return fmt.Errorf("write %d events to the outbox: %w", n, err)
+	later := func(e outgoing) bool { return e.delayed }
+	if slices.ContainsFunc(tx.events, later) {
+		if err := tx.writeTo(ctx, delayedTable, slices.DeleteFunc(slices.Clone(tx.events), func(e outgoing) bool { return !e.delayed })); err != nil {
+			return err
 		}
-		tx.events, tx.wrote = tx.events[n:], true
+		tx.events = slices.DeleteFunc(tx.events, later)
 	}
+	if err := tx.writeTo(ctx, outboxTable, tx.events); err != nil {
+		return err
+	}
+	tx.events = tx.events[:0]
 	return nil
 }
+
+// table is one that events are written to, and its column for their time.
+type table struct{ name, time string }
+
+var (
+	outboxTable  = table{"leat_outbox", "at"}
+	delayedTable = table{"leat_outbox_delayed", "due"}
+)
 
 // maxInsert bounds the rows of one statement: SQLite takes 32,766 parameters, PostgreSQL 65,535.
 const maxInsert = 4000
 
 const insertColumns = 7
 
-func (tx *Tx) insert(ctx context.Context, events []leat.Message) error {
+func (tx *Tx) writeTo(ctx context.Context, to table, events []outgoing) error {
+	for part := range slices.Chunk(events, maxInsert) {
+		if err := tx.insert(ctx, to, part); err != nil {
+			return fmt.Errorf("write %d events to %s: %w", len(part), to.name, err)
+		}
+		tx.wrote = true
+	}
+	return nil
+}
+
+func (tx *Tx) insert(ctx context.Context, to table, events []outgoing) error {
 	args := make([]any, 0, len(events)*insertColumns)
 	var attributes []byte
 	for i := range events {
 		m := &events[i]
 		at := len(attributes)
-		attributes = appendAttributes(attributes, m)
-		args = append(args, m.Time.UnixMicro(), m.Topic, orNull(m.Key), m.ID, m.Type, attributes[at:len(attributes):len(attributes)], orNull(m.Data))
+		attributes = appendAttributes(attributes, &m.Message)
+		args = append(args, m.at.UnixMicro(), m.Topic, orNull(m.Key), m.ID, m.Type, attributes[at:len(attributes):len(attributes)], orNull(m.Data))
 	}
-	_, err := tx.Exec(ctx, insertSQL(len(events)), args...)
+	_, err := tx.Exec(ctx, insertSQL(to, len(events)), args...)
 	return err
 }
 
@@ -127,15 +160,21 @@ func (tx *Tx) signal() {
 	}
 }
 
-var insertTexts sync.Map // number of rows -> statement, of the few small numbers that are usual
+var insertTexts sync.Map // insertKey -> statement, of the few small numbers that are usual
+
+type insertKey struct {
+	to table
+	n  int
+}
 
 // insertSQL is the insert of n rows. Rows of one statement get their ids in its order.
-func insertSQL(n int) string {
-	if text, ok := insertTexts.Load(n); ok {
+func insertSQL(to table, n int) string {
+	key := insertKey{to, n}
+	if text, ok := insertTexts.Load(key); ok {
 		return text.(string)
 	}
 	var b strings.Builder
-	b.WriteString(`insert into leat_outbox (at, topic, key, event_id, event_type, attributes, data) values `)
+	b.WriteString(`insert into ` + to.name + ` (` + to.time + `, topic, key, event_id, event_type, attributes, data) values `)
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')
@@ -150,7 +189,7 @@ func insertSQL(n int) string {
 		b.WriteByte(')')
 	}
 	if n <= 16 {
-		insertTexts.Store(n, b.String())
+		insertTexts.Store(key, b.String())
 	}
 	return b.String()
 }

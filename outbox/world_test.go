@@ -141,7 +141,7 @@ func (w *world) publish(events ...any) {
 	}
 }
 
-// empty waits until nothing waits in the outbox.
+// empty waits until nothing waits in the outbox, nor for its time.
 func (w *world) empty() {
 	w.t.Helper()
 	leattest.Eventually(w.t, "the outbox is empty", func() error {
@@ -149,8 +149,8 @@ func (w *world) empty() {
 		if err != nil {
 			return err
 		}
-		if s.Rows > 0 {
-			return fmt.Errorf("%d rows wait; trouble: %s", s.Rows, s.Trouble)
+		if s.Rows+s.Delayed > 0 {
+			return fmt.Errorf("%d rows wait, %d more for their time; trouble: %s", s.Rows, s.Delayed, s.Trouble)
 		}
 		return nil
 	})

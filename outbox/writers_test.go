@@ -18,6 +18,7 @@ import (
 
 // writers write as badly as is allowed: some draw their transaction id before they wait for a lock,
 // some hold the transaction open, some write their events long before they commit, some roll back.
+// The events of every fifth aggregate are delayed.
 // Each event is its aggregate's next version, so the aggregates' versions are the truth.
 type writers struct {
 	box        *outbox.Box
@@ -100,7 +101,11 @@ func (w *writers) one(ctx context.Context, r *rand.Rand) error {
 				if err := tx.QueryRow(ctx, `update thing set version = version + 1 where key = $1 returning version`, key).Scan(&version); err != nil {
 					return err
 				}
-				if err := tx.Publish(ctx, moved{Key: key, N: version, Pad: w.pad}); err != nil {
+				var e any = moved{Key: key, N: version, Pad: w.pad}
+				if k%5 == 0 { // always, so that the times are in the order of the versions
+					e = outbox.At(time.Now().Add(200*time.Millisecond), e)
+				}
+				if err := tx.Publish(ctx, e); err != nil {
 					return err
 				}
 				n++

@@ -88,7 +88,7 @@ named by its source (shop.orders) or in full (shop.orders.payment.dlq).`,
 		},
 	}
 	cmd.Flags().StringVarP(&f.group, "group", "g", "", "only those of this `group`")
-	cmd.Flags().StringVarP(&f.reason, "reason", "r", "", "only those with this `reason`: not-an-event, undecodable, permanent, exhausted, panic, unhandled")
+	cmd.Flags().StringVarP(&f.reason, "reason", "r", "", "only those with this `reason`: not-an-event, undecodable, permanent, exhausted, panic, unhandled, unsendable")
 	cmd.Flags().StringVar(&f.from, "from", "start", "`place` to start, as in leat tail")
 	return cmd
 }
@@ -217,7 +217,7 @@ func parsePosition(text string) (leat.Position, error) {
 	partition, offset, also := strings.Cut(rest, "@")
 	p, err := strconv.ParseInt(partition, 10, 32)
 	o, oerr := strconv.ParseInt(offset, 10, 64)
-	if !ok || !also || topic == "" || err != nil || oerr != nil || p < 0 || o < 0 {
+	if !ok || !also || topic == "" || err != nil || oerr != nil || p < -1 || o < 0 { // -1: a row of an outbox that could not be sent
 		return leat.Position{}, fmt.Errorf("%q is no place of a record: want topic/partition@offset", text)
 	}
 	return leat.Position{Topic: topic, Partition: int32(p), Offset: o}, nil

@@ -17,7 +17,7 @@ import (
 func (a *app) outboxCommand() *cobra.Command {
 	cmd := family(&cobra.Command{Use: "outbox", Short: "Look at outboxes: the events that wait in a database for Kafka"})
 	cmd.PersistentFlags().AddFlag(a.settingFlag("database-url", "database-url", "d"))
-	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand())
+	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand(), a.outboxParkedCommand(), a.outboxUnparkCommand())
 	return cmd
 }
 
@@ -27,6 +27,7 @@ type outboxView struct {
 	Rows          int64     `json:"rows"`
 	Head          int64     `json:"head,omitempty"`
 	AgeSeconds    float64   `json:"age_seconds"`
+	Delayed       int64     `json:"delayed"`
 	Parked        int64     `json:"parked"`
 	WriterSeconds float64   `json:"oldest_writer_seconds"`
 	Trouble       string    `json:"trouble,omitempty"`
@@ -36,7 +37,7 @@ type outboxView struct {
 
 func viewOutbox(name string, s outbox.Status) outboxView {
 	return outboxView{
-		Service: name, Rows: s.Rows, Head: s.Head, AgeSeconds: s.Age.Seconds(), Parked: s.Parked,
+		Service: name, Rows: s.Rows, Head: s.Head, AgeSeconds: s.Age.Seconds(), Delayed: s.Delayed, Parked: s.Parked,
 		WriterSeconds: s.Writer.Seconds(), Trouble: s.Trouble, Since: s.Since, Outbox: s.Outbox,
 	}
 }
@@ -46,7 +47,7 @@ func (v outboxView) row() []string {
 	if v.Rows > 0 {
 		head, age = strconv.FormatInt(v.Head, 10), time.Duration(v.AgeSeconds*float64(time.Second)).Round(time.Millisecond).String()
 	}
-	return []string{v.Service, strconv.FormatInt(v.Rows, 10), head, age, strconv.FormatInt(v.Parked, 10), v.Trouble}
+	return []string{v.Service, strconv.FormatInt(v.Rows, 10), head, age, strconv.FormatInt(v.Delayed, 10), strconv.FormatInt(v.Parked, 10), v.Trouble}
 }
 
 func (a *app) outboxStatusCommand() *cobra.Command {
@@ -95,7 +96,7 @@ func (a *app) outboxStatusCommand() *cobra.Command {
 	return cmd
 }
 
-var outboxHead = []string{"SERVICE", "ROWS", "HEAD", "AGE", "PARKED", "TROUBLE"}
+var outboxHead = []string{"SERVICE", "ROWS", "HEAD", "AGE", "DELAYED", "PARKED", "TROUBLE"}
 
 func (a *app) outboxStatus(ctx context.Context, url, name string) (outbox.Status, error) {
 	var s outbox.Status
@@ -134,21 +135,16 @@ with a letter in their place, at its next pass. Either an event is sent or it is
 		Args:              cobra.MinimumNArgs(2),
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var ids []int64
-			for _, text := range args[1:] {
-				id, err := strconv.ParseInt(text, 10, 64)
-				if err != nil || id <= 0 {
-					return usagef("%q is no id of an event in an outbox", text)
-				}
-				ids = append(ids, id)
+			ids, err := rowIDs(args[1:])
+			if err != nil {
+				return err
 			}
 			host, err := a.load()
 			if err != nil {
 				return err
 			}
-			slices.Sort(ids)
 			return a.withBox(cmd.Context(), host.DatabaseURL, args[0], func(ctx context.Context, box *outbox.Box) error {
-				for _, id := range slices.Compact(ids) {
+				for _, id := range ids {
 					if err := box.Skip(ctx, id); err != nil {
 						return fmt.Errorf("skip %d: %w; see: leat outbox status %s", id, err, args[0])
 					}
@@ -158,4 +154,17 @@ with a letter in their place, at its next pass. Either an event is sent or it is
 			})
 		},
 	}
+}
+
+// rowIDs are the ids of events in an outbox, each once.
+func rowIDs(args []string) (ids []int64, err error) {
+	for _, text := range args {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || id <= 0 {
+			return nil, usagef("%q is no id of an event in an outbox", text)
+		}
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }
