@@ -116,6 +116,9 @@ func (h Handler) Validate() error {
 	if h.Batch != nil && h.Order == ByPartition {
 		errs = append(errs, fmt.Errorf("handler of %s on %s: a batch has at most one event of what is kept in order, so ByPartition would make it one of a single event per partition: leave one of the two out", h.Kind.Type, h.Topic.Name))
 	}
+	if h.Batch == nil && h.BatchMax != 0 {
+		errs = append(errs, fmt.Errorf("handler of %s on %s takes events one by one, and got an option for batches", h.Kind.Type, h.Topic.Name))
+	}
 	if h.BatchMax < 0 {
 		errs = append(errs, fmt.Errorf("handler of %s on %s: BatchMax is %d, want at least 1, or 0 for the default", h.Kind.Type, h.Topic.Name, h.BatchMax))
 	}

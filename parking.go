@@ -137,3 +137,21 @@ func FenceOf(ctx context.Context) (Fence, bool) {
 	f, ok := ctx.Value(fenceKey{}).(Fence)
 	return f, ok
 }
+
+type fencesKey struct{ _ byte }
+
+// WithFences carries the claims under which an attempt on events of several partitions runs.
+func WithFences(ctx context.Context, claims []Fence) context.Context {
+	return context.WithValue(ctx, fencesKey{}, claims)
+}
+
+// FencesOf are all claims under which the attempt runs: of a batch, those to its parked partitions.
+func FencesOf(ctx context.Context) []Fence {
+	if claims, ok := ctx.Value(fencesKey{}).([]Fence); ok {
+		return claims
+	}
+	if f, ok := FenceOf(ctx); ok {
+		return []Fence{f}
+	}
+	return nil
+}

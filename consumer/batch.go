@@ -177,7 +177,16 @@ func (c *Consumer) batchContext(batch []*item) (context.Context, func()) {
 	if len(others) == 0 {
 		return first.ctx, func() {}
 	}
+	var claims []leat.Fence
+	for p := range seen {
+		if f, parked := leat.FenceOf(p.ctx); parked {
+			claims = append(claims, f)
+		}
+	}
 	ctx, cancel := context.WithCancelCause(first.ctx)
+	if claims != nil {
+		ctx = leat.WithFences(ctx, claims)
+	}
 	stops := make([]func() bool, len(others))
 	for i, p := range others {
 		stops[i] = context.AfterFunc(p.ctx, func() { cancel(context.Cause(p.ctx)) })

@@ -61,10 +61,15 @@ func lockFence(ctx context.Context, tx *sqldb.Tx, f leat.Fence) error {
 // on nothing of an older one being committed later. SQLite has one writer at a time, which is this
 // transaction already.
 func fenced(ctx context.Context, tx *sqldb.Tx) error {
-	f, ok := leat.FenceOf(ctx)
-	if !ok {
-		return nil
+	for _, f := range leat.FencesOf(ctx) {
+		if err := fencedBy(ctx, tx, f); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func fencedBy(ctx context.Context, tx *sqldb.Tx, f leat.Fence) error {
 	query := `select leat_fenced($1, $2, $3)`
 	if tx.Dialect() == sqldb.SQLite {
 		query = `select coalesce(max(epoch), 0) from leat_fence where consumer_group = $1 and topic = $2 and part = $3`

@@ -19,33 +19,43 @@ func Once[T any](topic leat.Topic, fn func(context.Context, *Tx, *leat.Event[T])
 	if h.Err == nil && fn == nil {
 		h.Err = errors.New("outbox.Once got no function")
 	}
+	return bindable[T](h, func(h leat.Handler, box *Box) leat.Handler {
+		h.Handle = func(ctx context.Context, e *leat.Envelope) error {
+			ev, err := leat.DecodeEvent[T](e)
+			if err != nil {
+				return err
+			}
+			return box.once(ctx, e, func(ctx context.Context, tx *Tx) error { return fn(ctx, tx, ev) })
+		}
+		if h.BatchMax > 1 {
+			h.Batch = together(box, fn)
+		}
+		return h
+	})
+}
+
+// bindable is h with a Bind that makes it whole on a box, by make and with its OnExhausted.
+func bindable[T any](h leat.Handler, make func(h leat.Handler, box *Box) leat.Handler) leat.Handler {
 	exhausted, ok := h.Unbound.(exhaustedFunc[T])
 	if h.Err == nil && h.Unbound != nil && !ok {
 		h.Err = fmt.Errorf("the outbox.OnExhausted of the handler of %s takes another event type", h.Kind.Type)
 	}
 	if h.Err == nil && h.Exhausted != nil {
-		h.Err = fmt.Errorf("the handler of %s is an outbox.Once and takes outbox.OnExhausted, not consumer.OnExhausted", h.Kind.Type)
+		h.Err = fmt.Errorf("the handler of %s is one of package outbox and takes outbox.OnExhausted, not consumer.OnExhausted", h.Kind.Type)
 	}
 	h.Bind = func(resource any) (leat.Handler, error) {
 		box, ok := resource.(*Box)
 		if !ok {
-			return leat.Handler{}, fmt.Errorf("outbox.Once needs an *outbox.Box, not %T", resource)
+			return leat.Handler{}, fmt.Errorf("the handler of %s needs an *outbox.Box, not %T", h.Kind.Type, resource)
 		}
-		return bound(h, box, fn, exhausted), nil
+		return withExhausted(make(h, box), box, exhausted), nil
 	}
 	return h
 }
 
-// bound is h with its functions, on box.
-func bound[T any](h leat.Handler, box *Box, fn func(context.Context, *Tx, *leat.Event[T]) error, exhausted exhaustedFunc[T]) leat.Handler {
+// withExhausted is h, bound, with the end of its failed events.
+func withExhausted[T any](h leat.Handler, box *Box, exhausted exhaustedFunc[T]) leat.Handler {
 	h.Bind, h.Unbound, h.Fence = nil, nil, box.raise
-	h.Handle = func(ctx context.Context, e *leat.Envelope) error {
-		ev, err := leat.DecodeEvent[T](e)
-		if err != nil {
-			return err
-		}
-		return box.once(ctx, e, func(ctx context.Context, tx *Tx) error { return fn(ctx, tx, ev) })
-	}
 	if exhausted == nil {
 		return h
 	}
