@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -28,6 +29,13 @@ type Handler struct {
 	Batch     func(ctx context.Context, events []*Envelope) error
 	BatchMax  int           // events in a batch at most; 0: 500
 	BatchWait time.Duration // how long a batch waits to become full; 0: 10 ms, negative: not at all
+
+	// Transform, where set, stands in place of Handle: it turns an event into the events that leave with
+	// its offset, in one Kafka transaction.
+	Transform func(ctx context.Context, e *Envelope) ([]any, error)
+	// Makes is the type of a transform's outputs, so that its topic can be looked for at start; nil:
+	// several types.
+	Makes reflect.Type
 
 	Breaker *Breaker   // nil: none
 	Limit   *RateLimit // nil: none
@@ -100,6 +108,10 @@ func (h Handler) Validate() error {
 		return fmt.Errorf("handler of %s on %s got an option that only outbox.Once takes", h.Kind.Type, h.Topic.Name)
 	case h.Handle == nil && h.Bind != nil:
 		return fmt.Errorf("handler of %s on %s is not bound: pass it through the box's Bind, or run it in a service with a database", h.Kind.Type, h.Topic.Name)
+	case h.Transform != nil:
+		if err := h.validateTransform(); err != nil {
+			return err
+		}
 	case h.Handle == nil:
 		return fmt.Errorf("handler of %s on %s has no function", h.Kind.Type, h.Topic.Name)
 	}
@@ -123,4 +135,19 @@ func (h Handler) Validate() error {
 		errs = append(errs, fmt.Errorf("handler of %s on %s: BatchMax is %d, want at least 1, or 0 for the default", h.Kind.Type, h.Topic.Name, h.BatchMax))
 	}
 	return errors.Join(errs...)
+}
+
+func (h Handler) validateTransform() error {
+	refused := ""
+	switch {
+	case h.Handle != nil:
+		refused = "a Handle"
+	case h.Exhausted != nil:
+		refused = "OnExhausted: what it does would not be part of the transaction"
+	case h.Parking != nil:
+		refused = "Park: it has inline attempts (WithRetry) and dead letters"
+	default:
+		return nil
+	}
+	return fmt.Errorf("transform of %s on %s does not take %s", h.Kind.Type, h.Topic.Name, refused)
 }

@@ -21,6 +21,7 @@ func (c *Consumer) commitLoop(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
+		case <-c.txn.wanted():
 		case <-ctx.Done():
 			return
 		}
@@ -56,12 +57,15 @@ func (c *Consumer) commitFinally(ctx context.Context, parts []*partition) {
 func retriable(err error) bool {
 	return !errors.Is(err, kerr.UnknownMemberID) && !errors.Is(err, kerr.IllegalGeneration) &&
 		!errors.Is(err, kerr.FencedInstanceID) && !errors.Is(err, kerr.FencedMemberEpoch) && !errors.Is(err, kgo.ErrClientClosed) &&
-		!errors.Is(err, errLostMeanwhile)
+		!errors.Is(err, errLostMeanwhile) && !errors.Is(err, errMemberOver)
 }
 
 // commit commits the low water of the given partitions, or of all, where it has moved. One commit is
 // under way at a time, and a revoked partition becomes void only after a commit that it is in.
 func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
+	if c.txn != nil {
+		return c.commitTxn(ctx, parts != nil)
+	}
 	return c.commitMarks(ctx, func() map[*partition]place { return c.moved(parts) })
 }
 
@@ -77,6 +81,11 @@ func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]pla
 	if len(marks) == 0 {
 		return nil
 	}
+	return c.sendMarks(ctx, marks)
+}
+
+// sendMarks commits marks. The right to commit is held.
+func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]place) error {
 	texts := c.texts(marks)
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for p, m := range marks {
@@ -153,6 +162,11 @@ func (c *Consumer) stillOurs(marks map[*partition]place, member string) error {
 func (c *Consumer) moved(parts []*partition) map[*partition]place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.places(parts)
+}
+
+// places is what there is to commit. mu is held.
+func (c *Consumer) places(parts []*partition) map[*partition]place {
 	marks := map[*partition]place{}
 	look := func(p *partition) {
 		low := p.tracker.Low()

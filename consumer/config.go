@@ -37,6 +37,8 @@ type Config struct {
 	// Parking is for the handlers that have none of their own ([Park]); nil: what they can't handle goes
 	// to the dead letters after their inline attempts.
 	Parking *leat.Parking
+	// Transforms says how [Transform] handlers write; they run in a member of their own.
+	Transforms TransformConfig
 	// Strict sends events of types that no handler takes to the dead letters (reason "unhandled");
 	// without it they are counted and passed over.
 	Strict bool
@@ -109,6 +111,7 @@ func (c Config) withDefaults() Config {
 	c.CommitInterval = cmp.Or(c.CommitInterval, time.Second)
 	c.SessionTimeout = cmp.Or(c.SessionTimeout, 45*time.Second)
 	c.RebalanceTimeout = cmp.Or(c.RebalanceTimeout, time.Minute)
+	c.Transforms = c.Transforms.withDefaults(c.Group)
 	c.HungAfter = cmp.Or(c.HungAfter, 10*time.Second)
 	c.LeaveAfter = cmp.Or(c.LeaveAfter, time.Minute)
 	c.Version = cmp.Or(c.Version, buildVersion())
@@ -154,7 +157,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("consumer: Control: %w", err))
 		}
 	}
-	errs = append(errs, c.validateMembership(), c.validateHandlers(), c.Kafka.Validate())
+	errs = append(errs, c.validateMembership(), c.validateHandlers(), c.Transforms.Validate(c.Group, c.Handlers), c.Kafka.Validate())
 	return errors.Join(errs...)
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
@@ -26,6 +27,9 @@ type Consumer struct {
 	metrics  *metrics
 	routes   map[string]*route // by topic
 	handlers []*handler        // of all routes
+
+	transformer *transformer // nil: no transforms
+	txn         *txn         // of a member that runs transforms, nil for others
 
 	committing chan struct{} // holds one value: the right to commit
 	clock      clock
@@ -87,6 +91,16 @@ func New(cfg Config) (*Consumer, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	plain, transforms := cfg.split()
+	c := newMember(plain, nil)
+	if len(transforms.Handlers) > 0 {
+		c.transformer = &transformer{cfg: transforms, log: c.log, metrics: c.metrics, random: leat.NewID()[24:]}
+	}
+	return c, nil
+}
+
+// newMember makes one member of the group, with its defaults filled; nil metrics: its own.
+func newMember(cfg Config, m *metrics) *Consumer {
 	c := &Consumer{
 		cfg:        cfg,
 		log:        cfg.Logger.With("group", cfg.Group),
@@ -102,7 +116,9 @@ func New(cfg Config) (*Consumer, error) {
 		mapLimit:   lane.MapLimit,
 		missing:    map[string]string{},
 	}
-	c.metrics = newMetrics(cfg.Metrics, c)
+	if c.metrics = m; m == nil {
+		c.metrics = newMetrics(cfg.Metrics, c)
+	}
 	limits := []int{rejects: rejectsInFlight}
 	for _, h := range cfg.Handlers {
 		limits = append(limits, c.addHandler(h, len(limits))...)
@@ -115,7 +131,7 @@ func New(cfg Config) (*Consumer, error) {
 		}
 	}
 	c.crew.init(&c.mu)
-	return c, nil
+	return c
 }
 
 // Run joins the group and handles events until ctx ends; then it takes no new work, finishes what is
@@ -124,6 +140,14 @@ func New(cfg Config) (*Consumer, error) {
 // over (their events come again), or that one hangs ([ErrHung]). A ctx that ends with [ErrCut] as its
 // cause ends the consumer at once.
 func (c *Consumer) Run(ctx context.Context) error {
+	if c.transformer != nil {
+		return c.runBoth(ctx)
+	}
+	return c.run(ctx)
+}
+
+// run is the life of one member.
+func (c *Consumer) run(ctx context.Context) error {
 	if err := c.findProtocol(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -146,7 +170,12 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.wg.Go(func() { c.watchTopics(ctx) })
 	c.wg.Go(func() { c.followControl(ctx, post) })
 	c.wg.Go(func() { c.oversee(ctx, post) })
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-c.txn.ended():
+		c.end(ErrCut)
+		return errors.Join(c.txn.cause, c.abandon())
+	}
 	if errors.Is(context.Cause(ctx), ErrCut) {
 		return c.abandon()
 	}
@@ -187,6 +216,7 @@ func (c *Consumer) clientOptions() []kgo.Opt {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // or a broker's wrong word replays a whole partition
 		kgo.OnOffsetsFetched(c.remember),
+		kgo.MaxVersions(namedOffsets()),
 		kgo.AdjustFetchOffsetsFn(c.startAt),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),

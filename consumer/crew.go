@@ -37,7 +37,7 @@ func (w *crew) call(c *Consumer) {
 	if c.sched.Unstamped() {
 		signal(c.wake)
 	}
-	if w.waking || w.closed || !c.sched.More() {
+	if w.waking || w.closed || c.txn.crowded() || !c.sched.More() {
 		return
 	}
 	switch {
@@ -90,7 +90,7 @@ func (c *Consumer) work(w *worker) {
 	c.mu.Lock()
 	c.crew.waking = false
 	for {
-		it := c.sched.Next()
+		it := c.next()
 		if it == nil {
 			if c.crew.closed {
 				break
@@ -134,6 +134,14 @@ func (c *Consumer) attend(w *worker) {
 	}
 	clear(w.batch)
 	w.batch = w.batch[:0]
+}
+
+// next is the next item to start. mu is held.
+func (c *Consumer) next() *item {
+	if c.txn.crowded() {
+		return nil
+	}
+	return c.sched.Next()
 }
 
 // escaped replaces a worker whose handler ended its goroutine, and counts that as a panic.

@@ -37,7 +37,10 @@ func (c *Consumer) assigned(_ context.Context, client *kgo.Client, added map[str
 			}
 		}
 	})
-	if len(suspects) > 0 {
+	switch {
+	case len(suspects) > 0 && c.txn != nil:
+		c.txn.fail(errLostMeanwhile)
+	case len(suspects) > 0:
 		c.reread(suspects)
 	}
 	signal(c.ordered)

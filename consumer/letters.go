@@ -144,6 +144,10 @@ func (c *Consumer) bury(it *item) {
 		past.first = time.Now()
 		past.last = past.first
 	}
+	if c.txn != nil && c.txn.inside {
+		c.buryInside(it)
+		return
+	}
 	r := c.letters.record(&it.Value, c.cfg.Version)
 	c.letters.send(c.ctx, r, it.Value.past.alone, func(err error) { c.buried(it, err) })
 }
@@ -154,10 +158,7 @@ func (c *Consumer) buried(it *item, err error) {
 	p := w.part
 	if err == nil {
 		c.cfg.Hook("consumer.deadlettered")
-		c.metrics.deadLetters.With(p.at.topic, string(w.past.reason)).Inc()
-		c.log.Warn("event dead-lettered", "topic", p.at.topic, "partition", p.at.partition, "offset", w.rec.Offset,
-			"event_id", w.wire.Attribute("id"), "event_type", w.wire.Attribute("type"), "attempt", w.past.attempts,
-			"reason", string(w.past.reason), "err", w.past.story())
+		c.tellBuried(w)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		p.buried++
@@ -176,6 +177,15 @@ func (c *Consumer) buried(it *item, err error) {
 	}
 	c.metrics.letterErrors.With(p.at.topic).Inc()
 	c.postponeBurial(it, err)
+}
+
+// tellBuried tells of a dead letter that was written.
+func (c *Consumer) tellBuried(w *work) {
+	at := w.part.at
+	c.metrics.deadLetters.With(at.topic, string(w.past.reason)).Inc()
+	c.log.Warn("event dead-lettered", "topic", at.topic, "partition", at.partition, "offset", w.rec.Offset,
+		"event_id", w.wire.Attribute("id"), "event_type", w.wire.Attribute("type"), "attempt", w.past.attempts,
+		"reason", string(w.past.reason), "err", w.past.story())
 }
 
 // postponeBurial tries again later, without limit: nothing is committed past a record that has

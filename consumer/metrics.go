@@ -30,6 +30,10 @@ type metrics struct {
 	batchEvents   *telemetry.Histogram
 	commitSeconds *telemetry.Histogram
 	seeks         *telemetry.Counter
+
+	transactions       *telemetry.Counter
+	transactionSeconds *telemetry.Histogram
+	transactionEvents  *telemetry.Counter
 }
 
 func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
@@ -82,10 +86,12 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 	})
 	handlerGauge := func(name, help string, value func(*handler) float64) {
 		r.GaugeFunc(name, help, []string{"topic", "type"}, func(set func(float64, ...string)) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			for _, h := range c.handlers {
-				set(value(h), h.Topic.Name, h.Kind.Type)
+			for _, m := range c.members() {
+				m.mu.Lock()
+				for _, h := range m.handlers {
+					set(value(h), h.Topic.Name, h.Kind.Type)
+				}
+				m.mu.Unlock()
 			}
 		})
 	}
@@ -105,20 +111,23 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		return n
 	})
 	return &metrics{
-		events:        r.Counter("leat_consumer_events_total", "Attempts on events, by outcome.", "topic", "type", "outcome"),
-		seconds:       r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
-		skipped:       r.Counter("leat_consumer_skipped_total", "Events that their handler passed over, by reason.", "topic", "reason"),
-		passed:        r.Counter("leat_consumer_unhandled_total", "Events of types that no handler takes, passed over.", "topic"),
-		spared:        r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
-		deadLetters:   r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
-		letterErrors:  r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
-		rebalances:    r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
-		drain:         r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
-		batches:       r.Counter("leat_consumer_batches_total", "Batches of at least two events, by outcome: done, partly, failed.", "topic", "type", "outcome"),
-		batchEvents:   r.Histogram("leat_consumer_batch_events", "Events in a batch.", batchBuckets, "topic", "type"),
-		commits:       r.Counter("leat_consumer_commits_total", "Commits of offsets, by outcome.", "outcome"),
-		seeks:         r.Counter("leat_consumer_seeks_total", "Seeks that this member has carried out.", "topic"),
-		commitSeconds: r.Histogram("leat_consumer_commit_seconds", "Time of one commit.", secondsBuckets),
+		events:             r.Counter("leat_consumer_events_total", "Attempts on events, by outcome.", "topic", "type", "outcome"),
+		seconds:            r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
+		skipped:            r.Counter("leat_consumer_skipped_total", "Events that their handler passed over, by reason.", "topic", "reason"),
+		passed:             r.Counter("leat_consumer_unhandled_total", "Events of types that no handler takes, passed over.", "topic"),
+		spared:             r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
+		deadLetters:        r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
+		letterErrors:       r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
+		rebalances:         r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
+		drain:              r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
+		batches:            r.Counter("leat_consumer_batches_total", "Batches of at least two events, by outcome: done, partly, failed.", "topic", "type", "outcome"),
+		batchEvents:        r.Histogram("leat_consumer_batch_events", "Events in a batch.", batchBuckets, "topic", "type"),
+		commits:            r.Counter("leat_consumer_commits_total", "Commits of offsets, by outcome.", "outcome"),
+		seeks:              r.Counter("leat_consumer_seeks_total", "Seeks that this member has carried out.", "topic"),
+		commitSeconds:      r.Histogram("leat_consumer_commit_seconds", "Time of one commit.", secondsBuckets),
+		transactions:       r.Counter("leat_consumer_transactions_total", "Commits of transforms with what left by them, by outcome.", "outcome"),
+		transactionSeconds: r.Histogram("leat_consumer_transaction_seconds", "Time of a commit of transforms that succeeded.", secondsBuckets),
+		transactionEvents:  r.Counter("leat_consumer_transaction_events_total", "Events whose outputs or dead letters were committed."),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/leatdev/leat/consumer/lane"
 )
@@ -67,6 +68,14 @@ func (c *Consumer) remember(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetF
 		}
 	}
 	return nil
+}
+
+// namedOffsets keeps the client at answers that name the topics of offsets: later ones give their ids.
+func namedOffsets() *kversion.Versions {
+	const offsetFetch = 9
+	v := kversion.Stable()
+	v.SetMaxKeyVersion(offsetFetch, 9)
+	return v
 }
 
 // begin sets the place in the log from which records are to come. Metadata that belongs to another place

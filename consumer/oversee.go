@@ -142,7 +142,7 @@ func (c *Consumer) answerDrains(ctx context.Context, post *post) (open bool) {
 			if _, told := c.orders.state.DrainedBy(pause, p.at.topic, p.at.partition); told {
 				continue
 			}
-			if p.lanes.InHand() > 0 || p.tracker.Begun() && p.tracker.Low().Offset > p.committed.Offset {
+			if p.lanes.InHand() > 0 || p.reached > 0 || p.tracker.Begun() && p.tracker.Low().Offset > p.committed.Offset {
 				open = true
 				continue
 			}

@@ -19,6 +19,9 @@ type work struct {
 	part    *partition
 	seq     uint64   // in the partition's tracker
 	past    *history // nil: nothing went wrong
+
+	out    []leat.Message // of a transform
+	letter *buriedLetter  // of a transform that gave up
 }
 
 type item = lane.Item[work]
@@ -42,6 +45,7 @@ type partition struct {
 	cut       int64         // when its context ended, by the clock; 0: not yet
 	void      bool          // taken away: nothing that finishes counts
 	blind     bool          // the place to read from is not known yet: what comes is dropped
+	reached   int           // outcomes that wait for a transaction
 	paused    bool          // its fetching is
 	halted    bool          // the control topic lets nothing of it start
 	leaving   bool          // the group has taken it away: nobody may begin anew with it
@@ -132,7 +136,7 @@ func (c *Consumer) finish(it *item) {
 		c.release(it)
 		return
 	}
-	p.tracker.Done(it.Value.seq)
+	c.endPlace(&it.Value)
 	p.handled++
 	c.sched.Done(it)
 	forget(it)
@@ -141,7 +145,7 @@ func (c *Consumer) finish(it *item) {
 
 // forget drops the record of an item that has ended: the items of a batch lie in one piece, which
 // lives as long as the slowest of them.
-func forget(it *item) { it.Value.rec, it.Value.wire, it.Value.past = nil, nil, nil }
+func forget(it *item) { it.Value = work{part: it.Value.part} }
 
 // release lets go of an item whose record is for somebody else to deal with. mu is held.
 func (c *Consumer) release(it *item) {

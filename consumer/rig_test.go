@@ -46,7 +46,8 @@ type rig struct {
 	group string
 	log   *slog.Logger
 
-	protocol string // of the groups
+	protocol string     // of the groups
+	out      leat.Topic // of transforms
 }
 
 // bubble runs body against kfake in a bubble, where waiting takes no time.

@@ -42,6 +42,34 @@ type PartitionStats struct {
 
 // Stats tells what the consumer has in hand.
 func (c *Consumer) Stats() Stats {
+	s := c.stats()
+	for _, m := range c.members()[1:] {
+		of := m.stats()
+		if len(c.routes) == 0 {
+			s.Control = of.Control
+		}
+		s.Partitions = append(s.Partitions, of.Partitions...)
+		s.InFlight += of.InFlight
+		s.Passed += of.Passed
+		s.Stale += of.Stale
+		s.Hung += of.Hung
+	}
+	slices.SortFunc(s.Partitions, func(a, b PartitionStats) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return s
+}
+
+// members are those at work for this process: itself, and the one of its transforms.
+func (c *Consumer) members() []*Consumer {
+	if m := c.transformer.member(); m != nil {
+		return []*Consumer{c, m}
+	}
+	return []*Consumer{c}
+}
+
+// stats is one member's share.
+func (c *Consumer) stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := Stats{InFlight: c.sched.Out(), Passed: c.passed, Spared: c.spared, Stale: c.stale, Control: c.orders.stats(c.cfg.Control)}
@@ -54,9 +82,6 @@ func (c *Consumer) Stats() Stats {
 	for _, p := range c.parts {
 		s.Partitions = append(s.Partitions, c.partitionStats(p))
 	}
-	slices.SortFunc(s.Partitions, func(a, b PartitionStats) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-	})
 	return s
 }
 
@@ -93,7 +118,22 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 // whose records are gone, a handler that hangs or whose breaker is open.
 func (c *Consumer) Ready() error {
 	var errs []error
-	for _, p := range c.Stats().Partitions {
+	if len(c.routes) > 0 || c.transformer == nil {
+		errs = append(errs, c.ready()...)
+	}
+	if c.transformer != nil {
+		errs = append(errs, c.transformer.ready()...)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	return fmt.Errorf("consumer group %s: %w", c.cfg.Group, errors.Join(errs...))
+}
+
+// ready is what one member waits for.
+func (c *Consumer) ready() (errs []error) {
+	for _, p := range c.stats().Partitions {
 		if p.Waits != nil {
 			errs = append(errs, fmt.Errorf("%s/%d waits: %w", p.Topic, p.Partition, p.Waits))
 		}
@@ -127,11 +167,7 @@ func (c *Consumer) Ready() error {
 			errs = append(errs, err)
 		}
 	}
-	if len(errs) == 0 {
-		return nil
-	}
-	slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-	return fmt.Errorf("consumer group %s: %w", c.cfg.Group, errors.Join(errs...))
+	return errs
 }
 
 // setMissing records that a topic can't be read, and says so once.

@@ -47,6 +47,9 @@ func (c *Consumer) try(w *work, began int64) (err error) {
 			number, fn = past.attempts, func(ctx context.Context, e *leat.Envelope) error { return h.Exhausted(ctx, e, past.cause) }
 		}
 	}
+	if h.Transform != nil {
+		fn = func(ctx context.Context, e *leat.Envelope) error { return c.transform(ctx, w, e) }
+	}
 	a := &attempt{
 		Context: w.part.ctx, envelope: *leat.NewEnvelope(w.wire, &h.Kind, c.cfg.Codec, number),
 		timeout: h.timeout, clock: &c.clock, began: began,

@@ -30,6 +30,9 @@ type TransactorConfig struct {
 	Compression string
 	// Linger is how long a batch waits for more records; 0: not at all. Flush and Commit end the wait.
 	Linger time.Duration
+	// MaxBatchBytes bounds a batch, as the least max.message.bytes of the topics does; 0: the client's
+	// limit. A single larger record fails.
+	MaxBatchBytes int
 }
 
 const (
@@ -93,7 +96,7 @@ func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Tran
 // finds an old one is made again.
 func (t *Transactor) connect(ctx context.Context, codecs []kgo.CompressionCodec) (err error) {
 	for t.version = 2; ; {
-		t.cl, err = kgo.NewClient(t.set.options([]kgo.Opt{
+		options := t.set.options([]kgo.Opt{
 			kgo.TransactionalID(t.cfg.ID),
 			kgo.TransactionTimeout(t.cfg.Timeout),
 			kgo.RecordDeliveryTimeout(t.cfg.Timeout),
@@ -102,7 +105,11 @@ func (t *Transactor) connect(ctx context.Context, codecs []kgo.CompressionCodec)
 			kgo.MaxBufferedRecords(1 << 20), // the caller bounds a transaction; blocking in it would help nobody
 			kgo.RecordPartitioner(addressed{partitioner()}),
 			offsetVersions(t.version),
-		})...)
+		})
+		if t.cfg.MaxBatchBytes > 0 {
+			options = append(options, kgo.ProducerBatchMaxBytes(int32(t.cfg.MaxBatchBytes)))
+		}
+		t.cl, err = kgo.NewClient(options...)
 		if err != nil {
 			return fmt.Errorf("make the Kafka client: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/consumer/control"
 )
 
@@ -16,7 +17,9 @@ type Manifest struct {
 	Consumes []Consumed   `json:"consumes"`
 	Produces []Produced   `json:"produces"`
 	Owns     []OwnedTopic `json:"owns"`
-	Outbox   *Outbox      `json:"outbox,omitempty"` // of a service that owns topics and has a database
+	// TransactionalIDs is what the transactional ids of the service's transforms begin with; "": it has none.
+	TransactionalIDs string  `json:"transactional_ids,omitempty"`
+	Outbox           *Outbox `json:"outbox,omitempty"` // of a service that owns topics and has a database
 }
 
 // Outbox is what the relay of the service has of its own on the cluster.
@@ -56,6 +59,9 @@ func (c Config) Manifest(prefix string) Manifest {
 		m.Control = prefix + control.Topic
 	}
 	for _, h := range c.Handlers {
+		if h.Transform != nil {
+			m.TransactionalIDs = consumer.TransactionalIDs(m.Group)
+		}
 		topic := prefix + h.Topic.Name
 		i := slices.IndexFunc(m.Consumes, func(t Consumed) bool { return t.Topic == topic })
 		if i < 0 {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 )
 
 var (
@@ -38,6 +39,9 @@ func (c Config) Validate() error {
 		} else {
 			handled[at] = true
 		}
+	}
+	if err := (consumer.TransformConfig{Owns: c.Owns}).Validate(c.Name, c.Handlers); err != nil {
+		fault("service %s: %w", c.Name, err)
 	}
 	parts := map[string]bool{consumerPart: true, relayPart: true}
 	for _, p := range c.Parts {
