@@ -36,6 +36,7 @@ type Consumer struct {
 	wake       chan struct{} // the keeper looks at the delays again
 	room       chan struct{} // a partition has room again
 	lookup     chan struct{} // the watcher looks for topics again
+	assess     chan struct{} // the ends of new partitions are asked for
 	ordered    chan struct{} // the overseer looks at the orders again
 
 	// These are set by Run before it starts a goroutine.
@@ -109,6 +110,7 @@ func newMember(cfg Config, m *metrics) *Consumer {
 		wake:       make(chan struct{}, 1),
 		room:       make(chan struct{}, 1),
 		lookup:     make(chan struct{}, 1),
+		assess:     make(chan struct{}, 1),
 		ordered:    make(chan struct{}, 1),
 		random:     rand.Float64,
 		pollDone:   make(chan struct{}),
@@ -168,6 +170,7 @@ func (c *Consumer) run(ctx context.Context) error {
 	c.wg.Go(func() { c.keep(ctx) })
 	c.wg.Go(func() { c.commitLoop(ctx) })
 	c.wg.Go(func() { c.watchTopics(ctx) })
+	c.wg.Go(func() { c.watchEnds(ctx) })
 	c.wg.Go(func() { c.followControl(ctx, post) })
 	c.wg.Go(func() { c.oversee(ctx, post) })
 	select {

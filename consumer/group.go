@@ -37,6 +37,7 @@ func (c *Consumer) assigned(_ context.Context, client *kgo.Client, added map[str
 			}
 		}
 	})
+	signal(c.assess)
 	switch {
 	case len(suspects) > 0 && c.txn != nil:
 		c.txn.fail(errLostMeanwhile)

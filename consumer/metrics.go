@@ -46,8 +46,10 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 			}
 		})
 	}
-	gauge("leat_consumer_lag_records", "Records between the group's offset and the end of the partition, as of the last fetch.",
+	gauge("leat_consumer_lag_records", "Events that are not finished: those in hand, and what can be read of the partition and was not yet. Markers, aborted records and gaps that were read count for nothing.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Lag), p.Lag >= 0 })
+	gauge("leat_consumer_lag_seconds", "Age of the oldest event that is not finished, by its record's time; 0 where there is none.",
+		func(p PartitionStats) (float64, bool) { return p.TimeLag.Seconds(), p.TimeLag >= 0 })
 	gauge("leat_consumer_queued_records", "Records in memory that are not finished.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Queued), true })
 	gauge("leat_consumer_queued_bytes", "About what they take.",

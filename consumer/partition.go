@@ -55,6 +55,9 @@ type partition struct {
 	finished  lane.Finished // what an earlier owner has finished above the place where we began
 	tight     bool          // the offset map may be full
 	high      int64         // high watermark, -1: not known
+	end       int64         // of what can be read (last stable offset), -1: not known
+	start     int64         // of the log, -1: not known
+	behind    time.Time     // since when there is something to read that has not been read, as far as we know
 	handled   int64
 	buried    int64
 
@@ -73,7 +76,7 @@ func (c *Consumer) adopt(name at, member string) *partition {
 	p := &partition{
 		at: name, epoch: c.epoch, member: member, route: c.routes[name.topic], seed: maphash.MakeSeed(),
 		lanes: c.sched.NewPart(), tracker: new(lane.Tracker), drained: make(chan struct{}),
-		committed: lane.Mark{Offset: -1, Epoch: -1}, high: -1,
+		committed: lane.Mark{Offset: -1, Epoch: -1}, high: -1, end: -1, start: -1,
 	}
 	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
 	c.parts[name] = p

@@ -128,7 +128,7 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 		c.stale += int64(len(f.Records))
 		return nil
 	}
-	p.high = f.HighWatermark
+	p.extend(f)
 	c.admit(p, f.Records, items, verdicts)
 	c.measureMap(p)
 	c.crew.call(c)
@@ -165,6 +165,7 @@ func (c *Consumer) admit(p *partition, records []*kgo.Record, items []item, sort
 			continue
 		}
 		w.seq = seq
+		p.tracker.Stamp(seq, r.Timestamp.UnixMilli())
 		class := rejects
 		if w.handler != nil {
 			class = w.handler.class

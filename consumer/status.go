@@ -25,19 +25,20 @@ type Stats struct {
 type PartitionStats struct {
 	Topic         string
 	Partition     int32
-	Epoch         int64  // counts this member's assignments
-	Committed     int64  // the group's offset
-	LowWater      int64  // below it all is finished; what the next commit says
-	HighWatermark int64  // the end of the log as of the last fetch
-	Lag           int64  // HighWatermark - Committed
-	Queued        int    // records in memory that are not finished
-	Bytes         int    // about what they take
-	InHand        int    // attempts and dead letters under way
-	Handled       int64  // records finished in this assignment
-	DeadLetters   int64  // of these, written to the dead letters
-	Paused        bool   // its fetching is paused: it waits for room, or is halted
-	Halted        string // why the control topic lets nothing of it start, "" where it does
-	Waits         error  // why nothing goes on, nil where it does
+	Epoch         int64         // counts this member's assignments
+	Committed     int64         // the group's offset
+	LowWater      int64         // below it all is finished; what the next commit says
+	HighWatermark int64         // the end of the log, as of a few seconds ago
+	Lag           int64         // events that are not finished: those in hand, and what can be read and was not yet
+	TimeLag       time.Duration // age of the oldest of them by its record's time, 0 where there is none
+	Queued        int           // records in memory that are not finished
+	Bytes         int           // about what they take
+	InHand        int           // attempts and dead letters under way
+	Handled       int64         // records finished in this assignment
+	DeadLetters   int64         // of these, written to the dead letters
+	Paused        bool          // its fetching is paused: it waits for room, or is halted
+	Halted        string        // why the control topic lets nothing of it start, "" where it does
+	Waits         error         // why nothing goes on, nil where it does
 }
 
 // Stats tells what the consumer has in hand.
@@ -89,15 +90,12 @@ func (c *Consumer) stats() Stats {
 func (c *Consumer) partitionStats(p *partition) PartitionStats {
 	s := PartitionStats{
 		Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch,
-		Committed: p.committed.Offset, LowWater: -1, HighWatermark: p.high, Lag: -1,
+		Committed: p.committed.Offset, LowWater: -1, HighWatermark: p.high, Lag: p.lag(), TimeLag: p.timeLag(time.Now()),
 		Queued: p.lanes.Items(), Bytes: p.lanes.Bytes(), InHand: p.lanes.InHand(),
 		Handled: p.handled, DeadLetters: p.buried, Paused: p.paused,
 	}
 	if p.tracker.Begun() {
 		s.LowWater = p.tracker.Low().Offset
-	}
-	if p.high >= 0 && p.committed.Offset >= 0 {
-		s.Lag = max(0, p.high-p.committed.Offset)
 	}
 	if p.halted {
 		s.Halted = c.whyHalted(p)

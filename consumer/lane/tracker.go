@@ -18,6 +18,7 @@ type Tracker struct {
 
 type slot struct {
 	offset int64
+	stamp  int64
 	epoch  int32
 	done   bool
 }
@@ -93,6 +94,17 @@ func (t *Tracker) Done(seq uint64) (moved bool) {
 
 // Low is the place to commit: every record below it is finished.
 func (t *Tracker) Low() Mark { return t.low }
+
+// Stamp gives a record that was just added its time, in whatever unit the caller counts.
+func (t *Tracker) Stamp(seq uint64, at int64) { t.ring[seq&uint64(len(t.ring)-1)].stamp = at }
+
+// Oldest is the time of the lowest unfinished record, if there is one.
+func (t *Tracker) Oldest() (at int64, open bool) {
+	if t.open == 0 {
+		return 0, false
+	}
+	return t.ring[t.first&uint64(len(t.ring)-1)].stamp, true
+}
 
 // Spots changes whenever Map does and Low does not.
 func (t *Tracker) Spots() uint64 { return t.spots }
