@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/leatdev/leat/consumer/lane"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -37,6 +38,7 @@ type Partition struct {
 	Topic     string
 	Partition int32
 	Committed int64 // None: not yet
+	Finished  int64 // offsets above Committed whose records are finished, as the group's offset map says
 	Start     int64
 	End       int64
 	Lag       int64
@@ -99,7 +101,8 @@ func read(ctx context.Context, adm *kadm.Client, listed kadm.ListedGroup) (Group
 	}
 	all := map[at]*Partition{}
 	commits.Each(func(o kadm.OffsetResponse) {
-		all[at{o.Topic, o.Partition}] = &Partition{Topic: o.Topic, Partition: o.Partition, Committed: o.At, Err: o.Err}
+		finished, _ := lane.ParseFinished(o.Metadata, o.At)
+		all[at{o.Topic, o.Partition}] = &Partition{Topic: o.Topic, Partition: o.Partition, Committed: o.At, Finished: finished.Len(o.At), Err: o.Err}
 	})
 	for where, owner := range owners {
 		if all[where] == nil {
@@ -204,7 +207,7 @@ func place(ctx context.Context, adm *kadm.Client, all map[at]*Partition) error {
 			continue
 		}
 		p.Start, p.End = start.Offset, end.Offset
-		p.Lag = Of(p.Committed, p.Start, p.End)
+		p.Lag = max(0, Of(p.Committed, p.Start, p.End)-p.Finished)
 	}
 	return nil
 }

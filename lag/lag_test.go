@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat/consumer/lane"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/lag"
 	"github.com/leatdev/leat/leattest"
@@ -110,6 +112,38 @@ func TestReadTellsMembersCommitsAndLag(t *testing.T) {
 					t.Errorf("list: %v, %v", names, err)
 				}
 			})
+		}
+	})
+}
+
+// What the map beside the offset names as finished is no lag.
+func TestFinishedRecordsAboveTheOffsetAreNoLag(t *testing.T) {
+	t.Parallel()
+	broker.Each(t, func(t *testing.T, b *broker.Broker) {
+		topic, group := b.CreateTopic(t, b.Name("lag"), 1, nil), b.Name("group")
+		client, err := kafka.Open(t.Context(), b.Config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		tracker := lane.NewTracker(lane.Mark{Offset: 2})
+		for i := range 10 {
+			b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("v")})
+			if seq, fresh := tracker.Add(int64(i), 0); fresh && i%2 == 1 {
+				tracker.Done(seq)
+			}
+		}
+		var offsets kadm.Offsets
+		offsets.Add(kadm.Offset{Topic: topic, At: 2, LeaderEpoch: -1, Metadata: tracker.Finished()})
+		if err := kadm.NewClient(b.Client(t)).CommitAllOffsets(t.Context(), group, offsets); err != nil {
+			t.Fatal(err)
+		}
+		groups, err := lag.Read(t.Context(), client, group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := groups[0].Partitions[0]; p.Finished != 4 || p.Lag != 4 {
+			t.Errorf("%+v, want 4 of 8 finished and a lag of 4", p)
 		}
 	})
 }

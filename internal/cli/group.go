@@ -95,6 +95,7 @@ type groupPartitionView struct {
 	Committed *int64 `json:"committed"` // null: not yet
 	Start     int64  `json:"start"`
 	End       int64  `json:"end"`
+	Finished  int64  `json:"finished,omitempty"` // above committed
 	Lag       int64  `json:"lag"`
 	Member    string `json:"member,omitempty"`
 	Error     string `json:"error,omitempty"`
@@ -106,7 +107,7 @@ func viewGroupDetail(g lag.Group) groupDetailView {
 		v.MemberList = append(v.MemberList, memberView(m))
 	}
 	for _, p := range g.Partitions {
-		pv := groupPartitionView{Topic: p.Topic, Partition: p.Partition, Start: p.Start, End: p.End, Lag: p.Lag, Member: p.Member}
+		pv := groupPartitionView{Topic: p.Topic, Partition: p.Partition, Start: p.Start, End: p.End, Finished: p.Finished, Lag: p.Lag, Member: p.Member}
 		if p.Committed != lag.None {
 			pv.Committed = &p.Committed
 		}
@@ -120,8 +121,11 @@ func viewGroupDetail(g lag.Group) groupDetailView {
 
 func (a *app) groupDescribeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:               "describe GROUP",
-		Short:             "Show the members, offsets and lag of a group",
+		Use:   "describe GROUP",
+		Short: "Show the members, offsets and lag of a group",
+		Long: `describe shows the members of a group and, for each partition, the offset that the group has committed, the end
+of the log, and the lag between them. FINISHED is how much above the committed offset is finished already,
+behind an event that takes longer; it is no lag.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,9 +156,9 @@ func (v groupDetailView) write(w io.Writer) error {
 		if p.Committed != nil {
 			committed = fmt.Sprint(*p.Committed)
 		}
-		rows = append(rows, []string{p.Topic, fmt.Sprint(p.Partition), committed, fmt.Sprint(p.End), fmt.Sprint(p.Lag), p.Member, p.Error})
+		rows = append(rows, []string{p.Topic, fmt.Sprint(p.Partition), committed, fmt.Sprint(p.End), fmt.Sprint(p.Lag), fmt.Sprint(p.Finished), p.Member, p.Error})
 	}
-	return writeTable(w, []string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER", "ERROR"}, rows)
+	return writeTable(w, []string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "FINISHED", "MEMBER", "ERROR"}, rows)
 }
 
 func (a *app) groupLagCommand() *cobra.Command {
