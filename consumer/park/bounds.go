@@ -6,7 +6,8 @@ import "slices"
 // not. What is in hand can go on all the same, and may exceed the bound: it has to, or the events that
 // wait for a commit would wait for ever.
 func (c *Core) Full() bool {
-	return c.fold.active >= c.cfg.MaxKeys || c.full > 0 && !c.cfg.BlockKey || c.scan() >= int64(4*c.cfg.MaxScan)
+	atBound := c.fold.active >= c.cfg.MaxKeys || c.full > 0
+	return atBound && !c.cfg.BlockKey || c.scan() >= int64(4*c.cfg.MaxScan)
 }
 
 // scan is how many records a restart would read, but for the source's part in it.

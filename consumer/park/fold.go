@@ -155,11 +155,12 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 	}
 	switch r.Kind {
 	case Park:
-		if k.move.at >= 0 && e.state == queued && e.round == r.Round {
+		if e.at < k.move.at && e.state == queued && e.round == r.Round {
 			e.at = offset // a copy, on its way to the tail
 			return true
 		}
-		if e.state != 0 && !f.without.has(withoutDedupe) {
+		// A copy of a redriven event may be all that a fold from the middle sees of its round.
+		if e.state != 0 && r.Round <= e.round && !f.without.has(withoutDedupe) {
 			return false
 		}
 		f.leave(k, e)
@@ -269,7 +270,9 @@ func (f *Fold) about(k *key, r Record, offset int64) bool {
 	case Release:
 		return f.release(k, r, offset)
 	case MoveBegin:
-		k.move = mark{offset, r.Epoch}
+		if k.move.at < 0 || k.move.epoch != r.Epoch {
+			k.move = mark{offset, r.Epoch}
+		}
 	case MoveEnd:
 		return f.moved(k, r)
 	}

@@ -134,6 +134,7 @@ func (w *world) fateChoices(i int, o *owner, add adder) {
 			o := w.owners[i]
 			m, _ := o.core.Commit(o.low(len(w.keys)))
 			w.com = m
+			w.refold(o)
 			w.do(o, o.core.Committed(m))
 		}, "%d: commits source %d, park %d, epoch %d", i, m.Source, m.Park, m.Meta.AtLow)
 	}

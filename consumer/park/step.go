@@ -106,6 +106,8 @@ func (c *Core) Result(e Event, how Outcome, past Past, reason string) []Effect {
 		if !passed {
 			c.emit(Next, e)
 		}
+	case c.cfg.BlockKey && c.fold.active >= c.cfg.MaxKeys:
+		c.giveUp(k, e, Record{Past: past, Reason: Blocked, Holds: c.cfg.HoldKey})
 	default:
 		c.park(k, e.Offset, past)
 	}

@@ -256,6 +256,17 @@ func (w *world) letterOf(c int64, round int32) bool {
 	return slices.ContainsFunc(w.letters, func(l Event) bool { return l.Offset == c && l.Round >= round })
 }
 
+// refold checks that a fold from what was committed knows all active keys as the owner does.
+func (w *world) refold(o *owner) {
+	f := NewFold(w.com.Park, w.com.Meta.AtLow)
+	for i := w.com.Park; i < o.read; i++ {
+		f.Apply(w.log[i], i)
+	}
+	if got, want := states(f), states(o.core.fold); got != want && w.without == 0 && w.repeated == 0 {
+		w.fail("folded from %d with epoch %d: %q, the owner has %q", w.com.Park, w.com.Meta.AtLow, got, want)
+	}
+}
+
 // clone copies a world.
 func (w *world) clone() *world {
 	n := *w
