@@ -148,6 +148,7 @@ func (r *rig) records(events ...any) []*kgo.Record {
 type member struct {
 	*consumer.Consumer
 	stop func() error // ends it and returns what Run returned
+	wait func() error // until it ends by itself
 }
 
 func (r *rig) start(cfg consumer.Config) *member {
@@ -157,20 +158,33 @@ func (r *rig) start(cfg consumer.Config) *member {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- c.Run(ctx) }()
-	stop := sync.OnceValue(func() error {
+	ended := make(chan struct{})
+	var failed error
+	go func() {
+		defer close(ended)
+		failed = c.Run(ctx)
+	}()
+	wait := func() error {
+		<-ended
+		return failed
+	}
+	stop := func() error {
 		cancel()
-		return <-ended
-	})
+		return wait()
+	}
 	r.t.Cleanup(func() { _ = stop() })
-	return &member{c, stop}
+	return &member{c, stop, wait}
 }
 
 // awaitCommitted waits until the group's offsets sum up to want.
 func (r *rig) awaitCommitted(want int64) {
 	r.t.Helper()
-	leattest.Eventually(r.t, fmt.Sprintf("group committed %d", want), func() error {
+	r.awaitCommittedIn(want, time.Minute)
+}
+
+func (r *rig) awaitCommittedIn(want int64, limit time.Duration) {
+	r.t.Helper()
+	leattest.Within(r.t, limit, fmt.Sprintf("group committed %d", want), func() error {
 		var sum int64
 		for _, at := range r.b.Committed(r.t, r.group, r.topic.Name) {
 			sum += at

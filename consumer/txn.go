@@ -157,6 +157,11 @@ func (c *Consumer) commitTxn(ctx context.Context, all bool) error {
 	}
 	defer func() { <-c.committing }()
 	for {
+		select {
+		case <-c.txn.over: // what the failed commit had taken would count as done
+			return errMemberOver
+		default:
+		}
 		c.mu.Lock()
 		b, more := c.take()
 		enough := len(c.txn.ready) >= c.txn.cfg.MaxEvents || c.txn.bytes >= maxBundleBytes

@@ -257,7 +257,9 @@ func (t *Transactor) firstFailure() error {
 func (t *Transactor) fail(op string, err error) error {
 	e := produceError(op, "", err)
 	if fenced(err) && !errors.Is(err, ErrFenced) {
-		e.Err = fmt.Errorf("%w (%w)", ErrFenced, err)
+		told := *e // e may be err itself
+		told.Err = fmt.Errorf("%w (%w)", ErrFenced, e.Err)
+		e = &told
 	}
 	if t.broken == nil {
 		t.broken = e
