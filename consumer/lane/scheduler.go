@@ -168,7 +168,30 @@ func (s *Scheduler[T]) Done(it *Item[T]) {
 	p.inHand--
 	p.items--
 	p.bytes -= it.size
-	if p.closed || !it.keyed {
+	if !p.closed {
+		s.leave(it)
+	}
+}
+
+// Wait takes an item that is out off its worker. Its lane stays shut, and the item in hand, until
+// Done, Delay or Release.
+func (s *Scheduler[T]) Wait(it *Item[T]) { s.bringBack(it, waiting) }
+
+// Pass lets the next item of the lane of a waiting item start. The item itself stays in hand until Done
+// or Release.
+func (s *Scheduler[T]) Pass(it *Item[T]) {
+	if it.state != waiting {
+		panic("lane: Pass of an item that does not wait")
+	}
+	if !it.part.closed {
+		s.leave(it)
+	}
+	it.keyed = false
+}
+
+// leave takes an item out of its lane.
+func (s *Scheduler[T]) leave(it *Item[T]) {
+	if !it.keyed {
 		return
 	}
 	if n := it.next; n != nil {
@@ -176,12 +199,8 @@ func (s *Scheduler[T]) Done(it *Item[T]) {
 		s.classes[n.class].ready.push(n)
 		return
 	}
-	p.tails.remove(it)
+	it.part.tails.remove(it)
 }
-
-// Wait takes an item that is out off its worker. Its lane stays shut, and the item in hand, until
-// Done, Delay or Release.
-func (s *Scheduler[T]) Wait(it *Item[T]) { s.bringBack(it, waiting) }
 
 // Delay puts an item that is out or waiting back at the head of its lane, to start at due at the
 // earliest (see Wake). A probe may start while its part is frozen.

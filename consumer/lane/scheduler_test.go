@@ -193,9 +193,14 @@ func (m *model) step(op, b byte) {
 			e.state = "ended"
 		}
 	case 11:
-		if e := m.pick(b); e != nil && e.state == "out" {
+		switch e := m.pick(b); {
+		case e == nil:
+		case e.state == "out":
 			m.s.Wait(e.it)
 			e.state = "waiting"
+		default:
+			m.s.Pass(e.it)
+			e.key = 0 // nobody waits for it any more
 		}
 	case 12:
 		if e := m.pick(b); e != nil {
