@@ -116,7 +116,7 @@ func (c *Consumer) gather(first *item, batch []*item) []*item {
 		if it == nil {
 			break
 		}
-		if c.mayBegin(it) {
+		if c.offered(it) && c.mayBegin(it) {
 			batch = append(batch, it)
 		}
 	}

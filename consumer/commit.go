@@ -69,7 +69,8 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	return c.commitMarks(ctx, func() map[*partition]place { return c.moved(parts) })
 }
 
-// commitMarks commits what marks returns once no other commit is under way.
+// commitMarks commits what of returns once no other commit is under way, and with it the offsets of
+// park partitions.
 func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]place) error {
 	select {
 	case c.committing <- struct{}{}:
@@ -94,6 +95,7 @@ func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]place) er
 		}
 		offsets[p.at.topic][p.at.partition] = kgo.EpochOffset{Epoch: m.Epoch, Offset: m.Offset}
 	}
+	parked := withParkOffsets(marks, offsets, texts)
 	c.cfg.Hook("consumer.committing")
 	began := time.Now()
 	var failed error
@@ -115,6 +117,9 @@ func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]place) er
 	}
 	c.metrics.commits.With("done").Inc()
 	c.cfg.Hook("consumer.committed")
+	if parked {
+		c.cfg.Hook("park.committed")
+	}
 	return nil
 }
 
@@ -173,6 +178,12 @@ func (c *Consumer) places(parts []*partition) map[*partition]place {
 		if p.void || !p.tracker.Begun() {
 			return
 		}
+		if p.park != nil {
+			if c.parkCommit(p, low) {
+				marks[p] = place{Mark: low}
+			}
+			return
+		}
 		if low.Offset > p.committed.Offset || low.Offset == p.committed.Offset && p.tracker.Spots() != p.spots {
 			marks[p] = place{low, p.tracker.Spots(), p.tracker.Snapshot().Join(p.finished, p.tracker.Next())}
 		}
@@ -202,6 +213,9 @@ func (c *Consumer) answered(marks map[*partition]place, resp *kmsg.OffsetCommitR
 	defer c.mu.Unlock()
 	for p, m := range marks {
 		code, told := codes[p.at]
+		if p.park.claimed() && told && code == 0 {
+			code, told = codes[at{p.park.topic, p.at.partition}]
+		}
 		switch err := kerr.ErrorForCode(code); {
 		case !told:
 			errs = append(errs, fmt.Errorf("%s/%d: no answer from the coordinator", p.at.topic, p.at.partition))
@@ -210,6 +224,9 @@ func (c *Consumer) answered(marks map[*partition]place, resp *kmsg.OffsetCommitR
 			errs = append(errs, fmt.Errorf("%s/%d: %w", p.at.topic, p.at.partition, err))
 		default:
 			p.committed, p.spots = m.Mark, m.spots
+			if p.park != nil {
+				c.parkCommitted(p)
+			}
 		}
 	}
 	return errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 	"time"
 
@@ -90,8 +91,9 @@ type Config struct {
 	// Metrics takes its counters; nil: counts into nothing.
 	Metrics *telemetry.Registry
 	// Hook, where set, is called at named points around handling and committing: consumer.handled,
-	// consumer.deadlettered, consumer.committing, consumer.committed, control.seek-committed,
-	// control.sought. It is for tests that crash the process there.
+	// consumer.deadlettered, consumer.committing, consumer.committed; control.seek-committed,
+	// control.sought; park.appended, park.readback, park.committed and park.dlq-sent around parking. It
+	// is for tests that crash the process there.
 	Hook func(point string)
 }
 
@@ -179,6 +181,33 @@ func (c Config) validateHandlers() error {
 			if err := leat.ValidTopicName(leat.DeadLetters(h.Topic.Name, c.Group)); err != nil {
 				errs = append(errs, fmt.Errorf("dead letters of %s: %w", h.Topic.Name, err))
 			}
+			if err := leat.ValidTopicName(leat.ParkTopic(h.Topic.Name, c.Group)); err != nil {
+				errs = append(errs, fmt.Errorf("park topic of %s: %w", h.Topic.Name, err))
+			}
+		}
+	}
+	return errors.Join(append(errs, c.validateParking())...)
+}
+
+// validateParking holds the handlers of one topic to one policy, which keeps the order of keys.
+func (c Config) validateParking() error {
+	var errs []error
+	if c.Parking != nil {
+		errs = append(errs, c.Parking.Validate())
+	}
+	policies := map[string]*leat.Parking{}
+	for _, h := range c.Handlers {
+		policy := cmp.Or(h.Parking, c.Parking)
+		if was := policies[h.Topic.Name]; was != nil && policy != nil && !reflect.DeepEqual(was.WithDefaults(), policy.WithDefaults()) {
+			errs = append(errs, fmt.Errorf("handlers of %s park in different ways: a topic has one policy in a group", h.Topic.Name))
+		}
+		if policy != nil {
+			policies[h.Topic.Name] = policy
+		}
+	}
+	for _, h := range c.Handlers {
+		if policies[h.Topic.Name] != nil && h.Order != leat.ByKey {
+			errs = append(errs, fmt.Errorf("handler of %s on %s: parking keeps the order of keys, and does not go with ByPartition or Unordered: leave one of the two out", h.Kind.Type, h.Topic.Name))
 		}
 	}
 	return errors.Join(errs...)

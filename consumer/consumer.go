@@ -45,6 +45,7 @@ type Consumer struct {
 	end      context.CancelCauseFunc // ends Run with an error
 	client   *kgo.Client
 	letters  *letters
+	yard     *yard // nil: no topic's events are parked
 	random   func() float64
 	wg       sync.WaitGroup // poll loop, keeper, committer, watcher
 	pollDone chan struct{}
@@ -166,6 +167,9 @@ func (c *Consumer) run(ctx context.Context) error {
 	}
 	ctx, c.end = context.WithCancelCause(ctx)
 	defer c.end(nil)
+	if c.yard != nil {
+		c.yard.run(&c.wg)
+	}
 	c.wg.Go(c.pollLoop)
 	c.wg.Go(func() { c.keep(ctx) })
 	c.wg.Go(func() { c.commitLoop(ctx) })
@@ -195,9 +199,16 @@ func (c *Consumer) begin(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
+	if err := c.openYard(); err != nil {
+		letters.close()
+		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
+	}
 	client, err := c.cfg.Kafka.NewClient(c.clientOptions()...)
 	if err != nil {
 		letters.close()
+		if c.yard != nil {
+			c.yard.close()
+		}
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
 	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -272,5 +283,8 @@ func (c *Consumer) close() {
 	c.mu.Unlock()
 	c.cut(ErrStopped)
 	c.letters.close()
+	if c.yard != nil {
+		c.yard.close()
+	}
 	c.wg.Wait()
 }

@@ -105,6 +105,9 @@ func (c *Consumer) work(w *worker) {
 			continue
 		}
 		c.crew.call(c)
+		if !c.offered(it) {
+			continue
+		}
 		w.item, w.since = it, c.clock.read()
 		if c.mayBegin(it) {
 			c.attend(w)

@@ -22,6 +22,8 @@ const (
 	ReasonPanic       Reason = "panic"        // the handler panicked, twice in a row
 	ReasonUnhandled   Reason = "unhandled"    // no handler of the type, and the group is strict
 	ReasonUnsendable  Reason = "unsendable"   // it never was a record: the service's outbox could not send it
+	ReasonExpired     Reason = "expired"      // Parking.MaxAge has passed since the first failure
+	ReasonBlocked     Reason = "blocked"      // its key is held by an earlier dead letter, or as full as it may be
 )
 
 // Names of the headers that tell a dead letter's story. All values are text. A dead letter keeps the

@@ -58,6 +58,9 @@ func (c *Consumer) suspect(member string) (suspects []*partition) {
 		c.log.Warn("partition was lost and came back", "topic", name.topic, "partition", name.partition, "epoch", old.epoch)
 		c.dismissPart(old, ErrLost)
 		p := c.adopt(name, member)
+		if p.park != nil {
+			continue // it finds its place itself
+		}
 		p.blind = true
 		suspects = append(suspects, p)
 	}

@@ -81,8 +81,13 @@ func (l *letters) send(ctx context.Context, r *kgo.Record, alone bool, then func
 // record itself stays at its source as long as the topic keeps it.
 var omissible = []string{"stack", "error", "value"}
 
-// record is the dead letter of a record: key, value and headers as they were, and the story behind.
+// record is the dead letter of a record.
 func (l *letters) record(w *work, version string) *kgo.Record {
+	return l.compose(w.rec, l.story(w, version), w.past.omit)
+}
+
+// story is what happened to a record.
+func (l *letters) story(w *work, version string) DeadLetter {
 	past := w.past
 	d := DeadLetter{
 		Source:       w.wire.Position(),
@@ -94,7 +99,6 @@ func (l *letters) record(w *work, version string) *kgo.Record {
 		FirstFailure: past.first,
 		LastFailure:  past.last,
 		Version:      version,
-		Omitted:      omissible[:past.omit],
 	}
 	if w.handler != nil {
 		d.Handler = w.handler.Kind.Type
@@ -102,12 +106,18 @@ func (l *letters) record(w *work, version string) *kgo.Record {
 	if p, ok := errors.AsType[*leat.PanicError](past.cause); ok {
 		d.Stack = string(p.Stack)
 	}
+	return d
+}
+
+// compose is a dead letter: the record's key, value and headers as they were, and the story behind.
+func (l *letters) compose(rec *kgo.Record, d DeadLetter, omit int) *kgo.Record {
+	d.Omitted = omissible[:omit]
 	r := &kgo.Record{
-		Topic:     leat.DeadLetters(w.rec.Topic, l.group),
-		Partition: w.rec.Partition,
-		Key:       w.rec.Key,
-		Value:     w.rec.Value,
-		Headers:   slices.Clip(w.rec.Headers),
+		Topic:     leat.DeadLetters(rec.Topic, l.group),
+		Partition: rec.Partition,
+		Key:       rec.Key,
+		Value:     rec.Value,
+		Headers:   slices.Clip(rec.Headers),
 	}
 	for _, what := range d.Omitted {
 		switch what {

@@ -23,6 +23,7 @@ type metrics struct {
 	spared        *telemetry.Counter
 	deadLetters   *telemetry.Counter
 	letterErrors  *telemetry.Counter
+	parkErrors    *telemetry.Counter
 	rebalances    *telemetry.Counter
 	drain         *telemetry.Histogram
 	commits       *telemetry.Counter
@@ -54,6 +55,15 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		func(p PartitionStats) (float64, bool) { return float64(p.Queued), true })
 	gauge("leat_consumer_queued_bytes", "About what they take.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Bytes), true })
+	parked := func(value func(PartitionStats) int) func(PartitionStats) (float64, bool) {
+		return func(p PartitionStats) (float64, bool) {
+			r := c.routes[p.Topic]
+			return float64(value(p)), r != nil && r.parking != nil
+		}
+	}
+	gauge("leat_consumer_parked_keys", "Keys with events in the park topic, or held.", parked(func(p PartitionStats) int { return p.ParkedKeys }))
+	gauge("leat_consumer_parked_events", "Events that wait in the park topic.", parked(func(p PartitionStats) int { return p.ParkedEvents }))
+	gauge("leat_consumer_held_keys", "Keys whose events go to the dead letters until they are released.", parked(func(p PartitionStats) int { return p.HeldKeys }))
 	gauge("leat_consumer_waiting_partitions", "1 while a partition waits: infrastructure away, dead letter not written, records gone.",
 		func(p PartitionStats) (float64, bool) {
 			if p.Waits != nil {
@@ -120,6 +130,7 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		spared:             r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
 		deadLetters:        r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
 		letterErrors:       r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
+		parkErrors:         r.Counter("leat_consumer_park_errors_total", "Records that could not be written to the park topic; each begins its partition anew.", "topic"),
 		rebalances:         r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
 		drain:              r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
 		batches:            r.Counter("leat_consumer_batches_total", "Batches of at least two events, by outcome: done, partly, failed.", "topic", "type", "outcome"),

@@ -122,6 +122,9 @@ func (c *Consumer) beginAnew(p *partition) (fresh *partition, from int64) {
 	from = p.committed.Offset
 	fresh = c.adopt(p.at, p.member)
 	fresh.blind = true
+	if fresh.park != nil {
+		fresh.park.postponed = true
+	}
 	fresh.committed.Offset = from
 	return fresh, from
 }

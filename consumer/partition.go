@@ -22,6 +22,9 @@ type work struct {
 
 	out    []leat.Message // of a transform
 	letter *buriedLetter  // of a transform that gave up
+
+	event   *parkedEvent // nil: it comes from the source
+	cleared bool         // the core of its park partition has let it run
 }
 
 type item = lane.Item[work]
@@ -37,6 +40,8 @@ type partition struct {
 
 	ctx    context.Context // of its attempts
 	cancel context.CancelCauseFunc
+
+	park *parking // nil: its topic's events are not parked
 
 	// The rest is guarded by Consumer.mu.
 	lanes     *lane.Part[work]
@@ -80,6 +85,11 @@ func (c *Consumer) adopt(name at, member string) *partition {
 	}
 	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
 	c.parts[name] = p
+	if p.park = c.newParking(p.route, name); p.park != nil {
+		c.setPaused(p, true)
+		p.blind = true
+		c.wg.Go(func() { c.claim(p) })
+	}
 	c.heedOn(p)
 	return p
 }
@@ -95,7 +105,7 @@ func (c *Consumer) closePart(p *partition) {
 }
 
 func (c *Consumer) noteDrained(p *partition) {
-	if p.lanes.Closed() && p.lanes.InHand() == 0 {
+	if p.lanes.Closed() && p.lanes.InHand() == 0 && !p.park.busy() {
 		select {
 		case <-p.drained:
 		default:
@@ -112,6 +122,7 @@ func (c *Consumer) dismissPart(p *partition, cause error) {
 	if _, ok := c.sending[p]; ok {
 		c.recall(errLostMeanwhile)
 	}
+	c.leavePark(p)
 	if c.parts[p.at] == p {
 		delete(c.parts, p.at)
 	}
@@ -153,6 +164,13 @@ func forget(it *item) { it.Value = work{part: it.Value.part} }
 // release lets go of an item whose record is for somebody else to deal with. mu is held.
 func (c *Consumer) release(it *item) {
 	p := it.Value.part
+	if k := p.park; k != nil {
+		if it.Value.event != nil {
+			c.unload(p)
+		} else if k.hand[it.Value.rec.Offset] == it {
+			delete(k.hand, it.Value.rec.Offset)
+		}
+	}
 	c.sched.Release(it)
 	forget(it)
 	c.noteDrained(p)
@@ -161,7 +179,7 @@ func (c *Consumer) release(it *item) {
 // settled looks at what may go on after an item of p has ended. mu is held.
 func (c *Consumer) settled(p *partition) {
 	c.noteDrained(p)
-	if p.paused && p.stuck == nil && !p.halted && c.hasRoom(p) {
+	if p.paused && p.stuck == nil && !p.halted && !p.blind && c.hasRoom(p) {
 		c.setPaused(p, false)
 	}
 	if p.lanes.Items() == c.cfg.MaxQueued/2 || p.lanes.Items() == 0 {
@@ -171,13 +189,13 @@ func (c *Consumer) settled(p *partition) {
 
 // full says whether p must not take in more. mu is held.
 func (c *Consumer) full(p *partition) bool {
-	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan || c.mapFull(p)
+	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan || c.mapFull(p) || p.park.full()
 }
 
 // hasRoom says whether a paused p should be fetched again: far below its bounds, for a pause throws
 // away what the client has fetched ahead.
 func (c *Consumer) hasRoom(p *partition) bool {
-	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2 && !c.mapFull(p)
+	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2 && !c.mapFull(p) && !p.park.full()
 }
 
 // bytesEach is a partition's share of the memory.

@@ -45,6 +45,11 @@ func (c *Consumer) seek(marks map[*partition]lane.Mark) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for p, m := range marks {
+			if p.park != nil { // it begins there by itself, when it has claimed its park partition
+				p.park.postponed = false
+				c.wg.Go(func() { c.claim(p) })
+				continue
+			}
 			p.committed, p.spots, p.blind = m, 0, false
 			p.begin(m)
 		}

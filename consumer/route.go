@@ -31,6 +31,7 @@ type route struct {
 	handlers map[string]*handler // by event type
 	foreign  string              // type of records that name none; "": they are no events
 	serial   bool                // a handler wants the order of the partition
+	parking  *leat.Parking       // nil: its events are not parked
 }
 
 // handler is a leat.Handler with its defaults filled.
@@ -60,6 +61,10 @@ func (c *Consumer) addHandler(h leat.Handler, class int) []int {
 	r.handlers[h.Kind.Type] = own
 	c.handlers = append(c.handlers, own)
 	r.serial = r.serial || h.Order == leat.ByPartition
+	if policy := cmp.Or(h.Parking, c.cfg.Parking); policy != nil {
+		parking := policy.WithDefaults()
+		r.parking = &parking
+	}
 	if h.Breaker != nil {
 		own.breaker = newBreaker(*h.Breaker)
 	}

@@ -36,6 +36,9 @@ type PartitionStats struct {
 	InHand        int           // attempts and dead letters under way
 	Handled       int64         // records finished in this assignment
 	DeadLetters   int64         // of these, written to the dead letters
+	ParkedKeys    int           // keys with events in the park partition, or held
+	ParkedEvents  int           // events that wait there
+	HeldKeys      int           // keys whose events go to the dead letters until they are released
 	Paused        bool          // its fetching is paused: it waits for room, or is halted
 	Halted        string        // why the control topic lets nothing of it start, "" where it does
 	Waits         error         // why nothing goes on, nil where it does
@@ -94,6 +97,9 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 		Queued: p.lanes.Items(), Bytes: p.lanes.Bytes(), InHand: p.lanes.InHand(),
 		Handled: p.handled, DeadLetters: p.buried, Paused: p.paused,
 	}
+	if p.park.live() {
+		s.ParkedKeys, s.ParkedEvents, s.HeldKeys = p.park.core.Active(), p.park.core.Queued(), p.park.core.Held()
+	}
 	if p.tracker.Begun() {
 		s.LowWater = p.tracker.Low().Offset
 	}
@@ -103,17 +109,21 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 	switch {
 	case p.stuck != nil:
 		s.Waits = p.stuck
+	case p.park != nil && p.park.away != nil:
+		s.Waits = p.park.away
 	case p.unburied != nil:
 		s.Waits = p.unburied
 	case p.away != nil:
 		s.Waits = fmt.Errorf("unavailable for %v: %w", time.Since(p.awaySince).Round(time.Second), p.away)
+	case p.park.full():
+		s.Waits = fmt.Errorf("%s holds as much as it may: %d keys, %d events: mend what fails, or raise Parking's bounds", p.park.topic, s.ParkedKeys, s.ParkedEvents)
 	}
 	return s
 }
 
 // Ready is nil while the group works, or says what waits for what: the group itself, a topic that does
-// not exist yet, a partition whose infrastructure is away, whose dead letters can't be written or
-// whose records are gone, a handler that hangs or whose breaker is open.
+// not exist yet, a partition whose infrastructure is away, whose parking is full or can't begin, whose
+// dead letters can't be written or whose records are gone, a handler that hangs or whose breaker is open.
 func (c *Consumer) Ready() error {
 	var errs []error
 	if len(c.routes) > 0 || c.transformer == nil {
@@ -206,6 +216,17 @@ func (c *Consumer) deadLetterTopics() map[string]string {
 	names := map[string]string{}
 	for topic := range c.routes {
 		names[topic] = leat.DeadLetters(topic, c.cfg.Group)
+	}
+	return names
+}
+
+// parkTopics are the topics in which the group parks events, by source topic.
+func (c *Consumer) parkTopics() map[string]string {
+	names := map[string]string{}
+	for topic, r := range c.routes {
+		if r.parking != nil {
+			names[topic] = leat.ParkTopic(topic, c.cfg.Group)
+		}
 	}
 	return names
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/park"
 	"github.com/leatdev/leat/internal/telemetry"
 )
 
@@ -16,6 +17,10 @@ func (c *Consumer) step(it *item, began int64) {
 	w := &it.Value
 	if w.past != nil && w.past.stage == burying {
 		c.mu.Lock()
+		if w.part.park != nil {
+			c.resolve(it, park.GiveUp)
+			return
+		}
 		c.sched.Wait(it)
 		c.mu.Unlock()
 		c.bury(it)
@@ -76,13 +81,17 @@ func (c *Consumer) settleBy(it *item, err error, random float64) {
 	}
 	var v verdict // done
 	if err != nil {
-		v = c.spare(h, judge(err, past, h.Retry, random))
+		v = c.spare(h, judge(err, past, w.retryOf(), random))
 	}
 	if v.act == done {
 		c.cfg.Hook("consumer.handled")
 		h.meters.finished(v, past.stage, c, p)
 		c.mu.Lock()
 		c.thaw(p, past.away)
+		if w.cleared || w.event != nil {
+			c.resolve(it, park.Done)
+			return
+		}
 		c.finish(it)
 		return
 	}
@@ -97,6 +106,12 @@ func (c *Consumer) settleBy(it *item, err error, random float64) {
 	now := time.Now()
 	w.past.note(err, v, now)
 	h.meters.failed(v)
+	if v.act == giveUp && c.parks(w, &v, err, now) {
+		c.mu.Lock()
+		c.thaw(p, past.away)
+		c.resolve(it, park.Retry)
+		return
+	}
 	if v.act == giveUp {
 		w.past.advance(v.reason, h.Exhausted != nil)
 		c.giveUp(it, past.away, now)
@@ -133,6 +148,10 @@ func (c *Consumer) giveUp(it *item, wasAway int, now time.Time) {
 		c.sched.Move(it, h.single) // what comes now is for this event alone
 	}
 	if it.Value.past.stage == burying {
+		if p.park != nil {
+			c.resolve(it, park.GiveUp)
+			return
+		}
 		c.sched.Wait(it)
 		c.mu.Unlock()
 		c.bury(it)

@@ -57,9 +57,10 @@ type topicWatch struct {
 func (w *topicWatch) look(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	letters := w.c.deadLetterTopics()
+	letters, parks := w.c.deadLetterTopics(), w.c.parkTopics()
 	sources := slices.Sorted(maps.Keys(letters))
-	found, err := w.adm.ListTopics(ctx, slices.AppendSeq(slices.Clone(sources), maps.Values(letters))...)
+	asked := slices.AppendSeq(slices.AppendSeq(slices.Clone(sources), maps.Values(letters)), maps.Values(parks))
+	found, err := w.adm.ListTopics(ctx, asked...)
 	if err != nil {
 		w.c.log.Debug("look for topics", "err", err)
 		return false
@@ -86,19 +87,46 @@ func (w *topicWatch) look(ctx context.Context) bool {
 		}
 		w.partitions[source] = len(t.Partitions)
 		if found[letters[source]].Err != nil {
-			complete = w.createLetters(ctx, source, letters[source], len(t.Partitions)) && complete
+			complete = w.createLetters(ctx, source, letters[source], "dead-letter topic", len(t.Partitions)) && complete
+		}
+		if name := parks[source]; name != "" {
+			complete = w.createPark(ctx, source, name, found[name], len(t.Partitions)) && complete
 		}
 	}
 	return complete
 }
 
-// createLetters creates the dead-letter topic of a source: as many partitions, room for the story,
+// createPark creates the park topic of a source, or adds the partitions that the source was given
+// since: events are parked in the partition of their source's number.
+func (w *topicWatch) createPark(ctx context.Context, source, name string, have kadm.TopicDetail, partitions int) bool {
+	if have.Err != nil {
+		return w.createLetters(ctx, source, name, "park topic", partitions)
+	}
+	if len(have.Partitions) >= partitions {
+		return true
+	}
+	resps, err := w.adm.UpdatePartitions(ctx, partitions, name)
+	if err == nil {
+		err = resps[name].Err
+	}
+	if err == nil {
+		w.c.log.Info("partitions added to the park topic, as its source has more", "topic", name, "partitions", partitions)
+		return true
+	}
+	if ctx.Err() == nil {
+		w.c.log.Warn("add partitions to the park topic: add them by hand; until then the source's new partitions wait", "topic", name, "partitions", partitions, "err", err)
+	}
+	return false
+}
+
+// createLetters creates the dead-letter topic, or the park topic, of a source: as many partitions, room for the story,
 // the time of writing as its records' time (with the source's own, retention could take a letter at
 // once). Where that is not allowed it says what to create.
-func (w *topicWatch) createLetters(ctx context.Context, source, name string, partitions int) bool {
+func (w *topicWatch) createLetters(ctx context.Context, source, name, what string, partitions int) bool {
 	configs := map[string]*string{
 		"cleanup.policy":         new("delete"),
 		"retention.ms":           new("-1"),
+		"retention.bytes":        new("-1"),
 		"message.timestamp.type": new("LogAppendTime"),
 	}
 	if largest, ok := w.largestRecord(ctx, source); ok {
@@ -107,14 +135,14 @@ func (w *topicWatch) createLetters(ctx context.Context, source, name string, par
 	_, err := w.adm.CreateTopic(ctx, int32(partitions), -1, configs, name)
 	switch {
 	case err == nil:
-		w.c.log.Info("dead-letter topic created", "topic", name)
+		w.c.log.Info(what+" created", "topic", name)
 		return true
 	case errors.Is(err, kerr.TopicAlreadyExists):
 		return true
 	case ctx.Err() != nil:
 		return false
 	}
-	w.c.log.Warn(fmt.Sprintf("create the dead-letter topic: create it by hand with %d partitions, retention.ms=-1, message.timestamp.type=LogAppendTime and max.message.bytes %d above the source's; until then a dead letter stops its partition", partitions, letterRoom),
+	w.c.log.Warn(fmt.Sprintf("create the %s: create it by hand with %d partitions, retention.ms=-1, message.timestamp.type=LogAppendTime and max.message.bytes %d above the source's; until then what has to be written there stops its partition", what, partitions, letterRoom),
 		"topic", name, "err", err)
 	return true
 }

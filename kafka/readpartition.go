@@ -73,7 +73,7 @@ func (r *partitionReader) read(ctx context.Context, from int64, fn func(leat.Wir
 	for next := max(from, start); next < end; {
 		var part kgo.FetchPartition
 		after := next
-		err := r.retry(ctx, func() (err error) { part, after, err = r.fetch(ctx, next); return err })
+		err := r.retry(ctx, func() (err error) { part, after, err = r.fetch(ctx, next, readBytes); return err })
 		if err != nil {
 			return err
 		}
@@ -173,16 +173,16 @@ func (r *partitionReader) offset(ctx context.Context, which int64) (int64, error
 	return 0, errors.New("list offsets: the broker's answer is empty")
 }
 
-// fetch reads from offset from on, and returns the offset after what it has seen.
-func (r *partitionReader) fetch(ctx context.Context, from int64) (kgo.FetchPartition, int64, error) {
+// fetch reads about limit bytes from offset from on, and returns the offset after what it has seen.
+func (r *partitionReader) fetch(ctx context.Context, from int64, limit int32) (kgo.FetchPartition, int64, error) {
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(readWait.Milliseconds()), 1, readBytes
+	req.MaxWaitMillis, req.MinBytes, req.MaxBytes = int32(readWait.Milliseconds()), 1, limit
 	req.IsolationLevel = committed
 	req.SessionEpoch = -1 // no session
 	rt := kmsg.NewFetchRequestTopic()
 	rt.Topic, rt.TopicID = r.topic, r.topicID
 	rp := kmsg.NewFetchRequestTopicPartition()
-	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = r.partition, from, readBytes, r.epoch
+	rp.Partition, rp.FetchOffset, rp.PartitionMaxBytes, rp.CurrentLeaderEpoch = r.partition, from, limit, r.epoch
 	rt.Partitions = append(rt.Partitions, rp)
 	req.Topics = append(req.Topics, rt)
 	raw, err := r.cl.Broker(int(r.leader)).RetriableRequest(ctx, req)

@@ -145,6 +145,20 @@ func (c *Client) DeadLetterTopics(ctx context.Context, group string, topics ...s
 	return letters, nil
 }
 
+// ParkTopics declares, for a group that parks events of the topics, the topics that it parks them in:
+// like those of the dead letters.
+func (c *Client) ParkTopics(ctx context.Context, group string, topics ...string) ([]leat.Topic, error) {
+	letters, err := c.DeadLetterTopics(ctx, group, topics...)
+	if err != nil {
+		return nil, err
+	}
+	sources := slices.Compact(slices.Sorted(slices.Values(topics)))
+	for i := range letters {
+		letters[i].Name = leat.ParkTopic(sources[i], group)
+	}
+	return letters, nil
+}
+
 func deadLetterTopic(source TopicState, group string) leat.Topic {
 	largest, err := strconv.Atoi(source.Config["max.message.bytes"])
 	if err != nil {

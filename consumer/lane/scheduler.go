@@ -304,6 +304,9 @@ func (s *Scheduler[T]) Close(p *Part[T]) {
 	s.delayed.drop(p)
 }
 
+// Waiting says whether the item waits, by Wait.
+func (it *Item[T]) Waiting() bool { return it.state == waiting }
+
 // Part is the part that the item belongs to.
 func (it *Item[T]) Part() *Part[T] { return it.part }
 

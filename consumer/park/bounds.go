@@ -125,3 +125,26 @@ func (f *Fold) sorted() []withLetters {
 	}
 	return all
 }
+
+// Knows says whether a source event has to be offered to Source. One that is not known runs as if
+// nothing were parked: Source is called only when it fails, and Result right behind it.
+func (c *Core) Knows(key []byte, offset int64) bool {
+	f := c.fold
+	if len(f.entries) == 0 && len(f.keys) == 0 {
+		return false
+	}
+	if _, known := f.entries[offset]; known || key == nil {
+		return known
+	}
+	_, known := f.keys[Key{name: string(key)}]
+	return known
+}
+
+// Unread is how many records of ours are under way: appended, and not read back.
+func (c *Core) Unread() int { return len(c.unread) }
+
+// Queued is how many events wait in the park partition, to be run.
+func (c *Core) Queued() int { return c.fold.queued }
+
+// Held is how many keys wait for their release.
+func (c *Core) Held() int { return c.fold.held }

@@ -16,6 +16,8 @@ type Fold struct {
 	oldest  *key // active keys in the order of their starts
 	newest  *key
 	active  int
+	queued  int    // events
+	held    int    // keys
 	trail   []step // records of events that may lie above the low water
 	covered int    // those before it are below the source's low water
 	without rules
@@ -197,6 +199,7 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 func (f *Fold) count(k *key, e *entry, r Record, offset int64) {
 	if k.hold == nil && r.Holds {
 		k.hold = &hold{id: offset, first: e.offset}
+		f.held++
 	}
 	if h := k.hold; h != nil {
 		h.count++
@@ -208,6 +211,7 @@ func (f *Fold) count(k *key, e *entry, r Record, offset int64) {
 // enter puts an event into the queue of its key. Mostly it is the last.
 func (f *Fold) enter(k *key, e *entry) {
 	e.state = queued
+	f.queued++
 	i, _ := slices.BinarySearchFunc(k.queue, e, f.order)
 	k.queue = slices.Insert(k.queue, i, e)
 }
@@ -230,6 +234,7 @@ func (f *Fold) order(a, b *entry) int {
 func (f *Fold) leave(k *key, e *entry) {
 	switch e.state {
 	case queued:
+		f.queued--
 		i, found := slices.BinarySearchFunc(k.queue, e, f.order)
 		if !found || k.queue[i] != e {
 			i = slices.Index(k.queue, e)
@@ -286,6 +291,7 @@ func (f *Fold) release(k *key, r Record, offset int64) bool {
 		return false
 	}
 	k.hold = nil
+	f.held--
 	for _, s := range h.staged {
 		e := f.entries[s.offset]
 		if e == nil {
