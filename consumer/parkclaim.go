@@ -75,7 +75,7 @@ func (c *Consumer) persist(p *partition, what string, act func() error) {
 func (c *Consumer) tryClaim(p *partition) error {
 	ctx, cancel := context.WithTimeout(p.ctx, askTimeout)
 	defer cancel()
-	start, mark, err := c.parkStart(ctx, p)
+	start, mark, err := c.parkStart(kadm.WithAuthorizedOps(ctx), p) // which is not answered out of the client's memory: the topic may be new
 	if err != nil {
 		return err
 	}
@@ -165,10 +165,7 @@ func (c *Consumer) parkMeta(p *partition, offsets kadm.OffsetResponses, start *p
 
 // learnLimit finds how large the park topic's batches may be, once.
 func (c *Consumer) learnLimit(ctx context.Context, adm *kadm.Client, topic string) error {
-	c.mu.Lock()
-	known := c.yard.limits[topic] != 0
-	c.mu.Unlock()
-	if known {
+	if _, known := c.yard.limits.Load(topic); known {
 		return nil
 	}
 	all, err := adm.DescribeTopicConfigs(ctx, topic)
@@ -182,9 +179,7 @@ func (c *Consumer) learnLimit(ctx context.Context, adm *kadm.Client, topic strin
 		}
 		for _, s := range rc.Configs {
 			if n, err := strconv.Atoi(s.MaybeValue()); s.Key == "max.message.bytes" && err == nil {
-				c.mu.Lock()
-				c.yard.limits[topic] = int32(min(n, largestLetter))
-				c.mu.Unlock()
+				c.yard.limits.Store(topic, int32(min(n, largestLetter)))
 			}
 		}
 	}

@@ -36,6 +36,7 @@ type yard struct {
 	producer *kgo.Client // in the order of the core's effects
 	single   *kgo.Client // for records larger than a batch; also reads single places
 	reader   *kgo.Client
+	limits   sync.Map      // park topic -> int32, its largest batch
 	outbound chan struct{} // the writer looks
 	inbound  chan struct{} // a loader looks
 	timer    chan struct{} // the clock of due events looks
@@ -47,7 +48,6 @@ type yard struct {
 	queued []func() // dead letters that wait for these
 	orders []readOrder
 	stop   context.CancelFunc // ends the reader's poll under way
-	limits map[string]int32   // largest batch of each park topic
 }
 
 // readOrder tells the reader to begin with a partition, or to leave it.
@@ -59,7 +59,7 @@ type readOrder struct {
 func newYard(c *Consumer) *yard {
 	return &yard{
 		c: c, outbound: make(chan struct{}, 1), inbound: make(chan struct{}, loaders),
-		timer: make(chan struct{}, 1), limits: map[string]int32{},
+		timer: make(chan struct{}, 1),
 	}
 }
 
@@ -97,13 +97,10 @@ func (y *yard) close() {
 
 // limit is the largest batch that the topic takes.
 func (y *yard) limit(topic string) int32 {
-	y.c.mu.Lock()
-	defer y.c.mu.Unlock()
-	return y.limitOf(topic)
-}
-
-func (y *yard) limitOf(topic string) int32 {
-	return cmp.Or(y.limits[topic], defaultLargest+letterRoom)
+	if n, ok := y.limits.Load(topic); ok {
+		return n.(int32)
+	}
+	return defaultLargest + letterRoom
 }
 
 // defaultLargest is a broker's default for max.message.bytes.
@@ -136,7 +133,6 @@ func (y *yard) writeLoop() {
 func (y *yard) writeOne(o *outgoing) {
 	y.c.mu.Lock()
 	over, topic := o.core.Over(), o.part.park.topic
-	limit := y.limitOf(topic)
 	y.c.mu.Unlock()
 	if over {
 		return
@@ -147,7 +143,7 @@ func (y *yard) writeOne(o *outgoing) {
 		return
 	}
 	client := y.producer
-	if int32(recordSize(r)) > limit {
+	if int32(recordSize(r)) > y.limit(topic) {
 		client = y.single // uncompressed it is larger than a batch; the topic decides
 		if err := y.producer.Flush(y.c.ctx); err != nil {
 			return
