@@ -148,6 +148,9 @@ func (c *Client) DeadLetterTopics(ctx context.Context, group string, topics ...s
 // ParkTopics declares, for a group that parks events of the topics, the topics that it parks them in:
 // like those of the dead letters.
 func (c *Client) ParkTopics(ctx context.Context, group string, topics ...string) ([]leat.Topic, error) {
+	if len(topics) == 0 {
+		return nil, nil
+	}
 	letters, err := c.DeadLetterTopics(ctx, group, topics...)
 	if err != nil {
 		return nil, err

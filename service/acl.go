@@ -34,6 +34,9 @@ func (m Manifest) ACLs(checkOnly bool) []kafka.ACL {
 	}
 	for _, c := range m.Consumes {
 		made(c.DeadLetters, "write dead letters", "Write")
+		if c.Park != "" {
+			made(c.Park, "park events and read them again", "Read", "Write")
+		}
 	}
 	for _, t := range m.Owns {
 		operations := []string{"Write"}

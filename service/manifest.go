@@ -34,7 +34,8 @@ type Outbox struct {
 type Consumed struct {
 	Topic       string   `json:"topic"`
 	Types       []string `json:"types"`
-	DeadLetters string   `json:"dead_letters"` // topic, made by the service
+	DeadLetters string   `json:"dead_letters"`   // topic, made by the service
+	Park        string   `json:"park,omitempty"` // topic of parked events, made by the service; "": none are
 }
 
 // Produced is an event type that the service writes.
@@ -69,6 +70,9 @@ func (c Config) Manifest(prefix string) Manifest {
 			m.Consumes = append(m.Consumes, Consumed{Topic: topic, DeadLetters: leat.DeadLetters(topic, m.Group)})
 		}
 		m.Consumes[i].Types = append(m.Consumes[i].Types, h.Kind.Type)
+		if h.Parking != nil {
+			m.Consumes[i].Park = leat.ParkTopic(topic, m.Group)
+		}
 	}
 	if len(c.Owns) > 0 {
 		position := positionTopic(prefix, c.Name)

@@ -38,6 +38,11 @@ func (r *run) topics(ctx context.Context) error {
 			return err
 		}
 		letters = append(letters, own...)
+		parks, err := r.kafka.ParkTopics(ctx, s.group(), s.parked()...)
+		if err != nil {
+			return err
+		}
+		letters = append(letters, parks...)
 	}
 	if err := r.ensure(ctx, letters); err != nil {
 		return err
@@ -84,6 +89,17 @@ func (s *Service) reads() []leat.Topic {
 		topics = append(topics, h.Topic)
 	}
 	return prefixed(s.host.cfg.Prefix, topics)
+}
+
+// parked are the names of those whose events are parked.
+func (s *Service) parked() []string {
+	var topics []leat.Topic
+	for _, h := range s.cfg.Handlers {
+		if h.Parking != nil {
+			topics = append(topics, h.Topic)
+		}
+	}
+	return names(prefixed(s.host.cfg.Prefix, topics))
 }
 
 func names(topics []leat.Topic) []string {

@@ -88,7 +88,7 @@ named by its source (shop.orders) or in full (shop.orders.payment.dlq).`,
 		},
 	}
 	cmd.Flags().StringVarP(&f.group, "group", "g", "", "only those of this `group`")
-	cmd.Flags().StringVarP(&f.reason, "reason", "r", "", "only those with this `reason`: not-an-event, undecodable, permanent, exhausted, panic, unhandled, unsendable")
+	cmd.Flags().StringVarP(&f.reason, "reason", "r", "", "only those with this `reason`: not-an-event, undecodable, permanent, exhausted, panic, unhandled, unsendable, expired, blocked")
 	cmd.Flags().StringVar(&f.from, "from", "start", "`place` to start, as in leat tail")
 	return cmd
 }

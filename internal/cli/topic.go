@@ -379,6 +379,13 @@ func declared(ctx context.Context, client *kafka.Client, manifests []service.Man
 				return nil, nil, err
 			}
 			topics = append(topics, letters...)
+			if c.Park != "" {
+				parks, err := client.ParkTopics(ctx, m.Group, c.Topic)
+				if err != nil {
+					return nil, nil, err
+				}
+				topics = append(topics, parks...)
+			}
 		}
 	}
 	return topics, waiting, nil
