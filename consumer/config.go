@@ -197,7 +197,10 @@ func (c Config) validateParking() error {
 	}
 	policies := map[string]*leat.Parking{}
 	for _, h := range c.Handlers {
-		policy := cmp.Or(h.Parking, c.Parking)
+		if h.Parking != nil && h.Transform != nil {
+			errs = append(errs, fmt.Errorf("handler of %s on %s: a transform does not park; leave Park out", h.Kind.Type, h.Topic.Name))
+		}
+		policy := c.parkingOf(h)
 		if was := policies[h.Topic.Name]; was != nil && policy != nil && !reflect.DeepEqual(was.WithDefaults(), policy.WithDefaults()) {
 			errs = append(errs, fmt.Errorf("handlers of %s park in different ways: a topic has one policy in a group", h.Topic.Name))
 		}
@@ -211,6 +214,14 @@ func (c Config) validateParking() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// parkingOf is how the events of a handler's topic are parked, nil where they are not.
+func (c Config) parkingOf(h leat.Handler) *leat.Parking {
+	if h.Transform != nil {
+		return nil
+	}
+	return cmp.Or(h.Parking, c.Parking)
 }
 
 func buildVersion() string {

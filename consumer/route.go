@@ -61,7 +61,7 @@ func (c *Consumer) addHandler(h leat.Handler, class int) []int {
 	r.handlers[h.Kind.Type] = own
 	c.handlers = append(c.handlers, own)
 	r.serial = r.serial || h.Order == leat.ByPartition
-	if policy := cmp.Or(h.Parking, c.cfg.Parking); policy != nil {
+	if policy := c.cfg.parkingOf(h); policy != nil {
 		parking := policy.WithDefaults()
 		r.parking = &parking
 	}
