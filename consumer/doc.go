@@ -3,7 +3,7 @@
 //
 // # What
 //
-// [On] makes a handler of one event type on one topic; a [Consumer] is a member of a group that runs
+// [On] makes a handler of one event type on one topic, [Batch] one that takes several events at once; a [Consumer] is a member of a group that runs
 // handlers. Each record is told by its CloudEvents type before anything is decoded, and put into the
 // lane of its key: events of one (topic, partition, key) run one after the other, over all types of
 // the topic that the group handles, while other keys run on. What can't be handled goes to the dead
@@ -34,6 +34,9 @@
 // is tried once more. [leat.Unavailable] pauses the partition until the infrastructure is back and
 // counts as no attempt. While a dead letter can't be written nothing is committed past its record.
 // An offset that the log no longer has stops its partition, for nobody knows what was missed.
+// A batch that fails without saying which of its events is at fault is tried one by one. A [Breaker]
+// stops a handler that fails too often, a [Limit] bounds its rate; neither holds a worker. A handler
+// that ignores its context is told of, and at last ends the consumer ([ErrHung]).
 // [Consumer.Ready] tells of all of these.
 //
 // # Test

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/sqldb"
@@ -22,6 +23,8 @@ type Box struct {
 	encoder leat.Encoder
 	wake    chan struct{} // full: events were committed since the relay in this process last read
 	counts  counts
+
+	repeated atomic.Int64 // when a batch had repeats last, microseconds since 1970
 }
 
 // New makes a box. It touches nothing; Migrate makes the tables.

@@ -4,7 +4,8 @@
 //
 // A Box is the outbox and the inbox of one service in its own database. A Tx is a database
 // transaction that carries events: what it writes and what it publishes are committed together or
-// not at all. Once makes a handler that takes effect once per event. A Relay brings the committed
+// not at all. Once makes a handler that takes effect once per event, OnceBatch one for several events
+// in one transaction. A Relay brings the committed
 // events to Kafka, in order per key.
 //
 // # Use
