@@ -261,7 +261,11 @@ func TestABatchThatLosesAPartitionKeepsTheOther(t *testing.T) {
 		cfg := r.config(consumer.Batch(r.topic, func(ctx context.Context, events []*leat.Event[Placed]) error {
 			if first.Load() {
 				<-ctx.Done()
-				return context.Cause(ctx)
+				var faults []error
+				for i := range events {
+					faults = append(faults, leat.FaultAt(i, context.Cause(ctx)))
+				}
+				return errors.Join(faults...)
 			}
 			got.add(events)
 			for _, e := range events {
@@ -272,7 +276,7 @@ func TestABatchThatLosesAPartitionKeepsTheOther(t *testing.T) {
 				a.done(e.Position().Partition, e.Position().Offset)
 			}
 			return nil
-		}, consumer.Timeout(-1)))
+		}, consumer.Timeout(-1), consumer.Parallel(1), consumer.BatchOf(100, time.Second)))
 		cfg.DrainTimeout = 2 * time.Second
 		one := r.start(cfg)
 		leattest.Eventually(t, "ready", one.Ready)
