@@ -4,7 +4,7 @@
 TAGS := synctests
 TOOL := go tool -modfile=internal/tools/go.mod
 
-.PHONY: demo build check fmt test sim mutants clean
+.PHONY: demo build check fmt test sim chaos mutants clean
 .NOTPARALLEL:
 
 demo: build ## run the shop with trouble on the embedded stack
@@ -35,6 +35,12 @@ SEEDS ?= 1000
 FROM  ?= 1
 sim: ## seeded faults over whole services in virtual time: make sim SEEDS=10000 FROM=1
 	go test -tags $(TAGS) -timeout 6h ./test/sim -run TestSimulation -sim.seeds=$(SEEDS) -sim.from=$(FROM)
+
+SEED    ?= 0
+PROFILE ?= mixed
+FOR     ?= 5m
+chaos: ## the shop on three brokers under kills, cuts and lost replies: make chaos SEED=7 PROFILE=network
+	go run ./test/chaos -seed $(SEED) -profile $(PROFILE) -for $(FOR)
 
 mutants: ## break the product rule by rule: each guard must turn red; ONLY=word picks some
 	go build -o bin/servers ./test/servers

@@ -26,3 +26,6 @@ func (h *Host) OpenServer() *http.Server {
 	h.gate.unlock()
 	return h.server()
 }
+
+// UntilKnown is untilKnown.
+var UntilKnown = untilKnown

@@ -31,6 +31,23 @@ func (r *run) topics(ctx context.Context) error {
 	if err := r.await(ctx, names(read)); err != nil {
 		return err
 	}
+	return untilKnown(ctx, func() error { return r.letters(ctx, union(owned, read)) })
+}
+
+// untilKnown does again what fails because a topic is not there, although it was seen. Brokers learn of
+// a new topic one after the other: the one that await asked knew it, and the next one may not.
+func untilKnown(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		if !errors.Is(err, kafka.ErrNoTopic) || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
+
+// letters makes the topics of dead letters, and tells of what is dangerous about them and the others.
+func (r *run) letters(ctx context.Context, topics []leat.Topic) error {
 	var letters []leat.Topic
 	for _, s := range r.h.services {
 		own, err := r.kafka.DeadLetterTopics(ctx, s.group(), names(s.reads())...)
@@ -50,7 +67,7 @@ func (r *run) topics(ctx context.Context) error {
 	if err := r.findControl(ctx); err != nil {
 		return err
 	}
-	return r.warn(ctx, union(union(owned, read), letters))
+	return r.warn(ctx, union(topics, letters))
 }
 
 // findControl chooses the topic of commands to the groups, which the first of their members makes.

@@ -140,6 +140,9 @@ func (p *Postgres) Keep() { p.keep = true }
 // notice by themselves, some milliseconds later.
 func (p *Postgres) Kill() error { return p.process.kill() }
 
+// Alive tells whether the server's process runs.
+func (p *Postgres) Alive() bool { return p.process.alive() }
+
 // Restart stops the server if it runs, as an administrator would, starts it on its
 // old port and data and returns when it answers.
 func (p *Postgres) Restart(ctx context.Context) error {

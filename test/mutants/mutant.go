@@ -200,9 +200,10 @@ func (m mutant) runTest(ctx context.Context, root, overlay string, timeout time.
 	ctx, cancel := context.WithTimeout(ctx, timeout+time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "go", "test", "-v", "-failfast", "-count=1", "-vet=off", "-tags", m.tags,
-		"-timeout", timeout.String(), "-run", "^"+m.test+"$", "-overlay", overlay, m.pkg)
+		"-timeout", timeout.String(), "-run", "^"+m.test+"$", m.pkg)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), m.env...)
+	// By the environment it reaches what the test builds, too.
+	cmd.Env = append(append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -overlay="+overlay)), m.env...)
 	b, err := cmd.CombinedOutput()
 	return string(b), err != nil
 }

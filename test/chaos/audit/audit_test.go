@@ -156,5 +156,5 @@ func ExampleAuditAll() {
 `[1:])
 	report, _ := AuditAll(history)
 	fmt.Println(report.Findings[0])
-	// Output: lost: x of writer was acknowledged for t/0@7 and is not in the log
+	// Output: lost: x of writer was acknowledged and is not in the log of t
 }

@@ -56,7 +56,8 @@ type deed struct {
 	is     Phase // how it ended; Begun: nobody knows
 	ending int64 // when it asked to be committed; 0: never
 	began  int64
-	writes []Record // OK: with their offsets
+	writes []Record
+	placed bool // it is known where they lie
 	key    string
 	order  string
 }
@@ -211,10 +212,10 @@ func (b *book) enterService(l *Line) error {
 		b.rows[l.Row.Table][l.Row.ID] = *l.Row
 	case Sample:
 		if l.Idle {
-			b.idle[l.Actor] = *l
+			b.idle[l.Key] = *l
 		}
 		if l.Final {
-			b.final[l.Actor] = *l
+			b.final[l.Key] = *l
 		}
 	default:
 		return fmt.Errorf("no fact is called %q", l.Op)
@@ -246,6 +247,7 @@ func (b *book) enterDeed(l *Line) error {
 		d.ending = l.At
 	case OK, Fail, Info:
 		d.is = l.Is
+		d.placed = l.Is == OK && l.Records != nil
 	default:
 		return fmt.Errorf("no phase is called %q", l.Is)
 	}

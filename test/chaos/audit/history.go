@@ -40,7 +40,7 @@ const (
 	Reader  Op = "reader"  // the actor reads all of Topics, from their start to their end
 	Mark    Op = "mark"    // Offset is the high watermark of a partition and Stable its last stable offset
 	Offset  Op = "offset"  // the committed Offset of Group on a partition
-	Sample  Op = "sample"  // a process's Goroutines, Files and Bytes: Idle before the load, Final when all was quiet
+	Sample  Op = "sample"  // what the process Key holds, Goroutines, Files and Bytes: Idle before the load, Final when all was quiet
 	Logged  Op = "log"     // Records of the final log; with Committed as read_committed sees it
 	Takes   Op = "takes"   // Group takes the event Types from Topic
 	Effect  Op = "effect"  // Group took effect of Records, in the order of their Seq

@@ -337,14 +337,14 @@ func (w *world) finish() {
 	}
 	taken := w.group["stock"].seq
 	w.row(Row{Table: "stock", ID: "nut", In: taken, Out: 1<<40 - taken, All: 1 << 40})
-	w.say(Line{Actor: "payment-1", Is: Saw, Op: Sample, Final: true, Goroutines: 90, Files: 30, Bytes: 60 << 20})
+	w.say(Line{Actor: "runner", Key: "payment-1", Is: Saw, Op: Sample, Final: true, Goroutines: 90, Files: 30, Bytes: 60 << 20})
 }
 
 // clean is a whole history without a fault.
 func clean(seed uint64, steps, orders int) []Line {
 	w := newWorld(seed)
 	w.group["stock"] = &group{}
-	w.say(Line{Actor: "payment-1", Is: Saw, Op: Sample, Idle: true, Goroutines: 80, Files: 25, Bytes: 50 << 20})
+	w.say(Line{Actor: "runner", Key: "payment-1", Is: Saw, Op: Sample, Idle: true, Goroutines: 80, Files: 25, Bytes: 50 << 20})
 	for i := range max(steps, orders) {
 		if i < steps {
 			w.step()

@@ -41,7 +41,7 @@ func (b *book) checkWrites(l *library) {
 		b.checkVisible(d, l)
 		b.checkEarly(d, l, read)
 		if d.is == OK {
-			b.checkSendOrder(d, last)
+			b.checkSendOrder(d, l, last)
 		}
 	}
 	for _, records := range b.committed {
@@ -78,7 +78,7 @@ func (b *book) checkVisible(d *deed, l *library) {
 			hidden++
 			missing = id
 		case d.is == OK:
-			b.report.find(Lost, "%s of %s was acknowledged for %v and is not in the log", id, d.actor, d.writes[i].spot())
+			b.report.find(Lost, "%s of %s was acknowledged and is not in the log of %s", id, d.actor, d.writes[i].Topic)
 		default:
 			missing = id
 		}
@@ -124,14 +124,18 @@ type sent struct {
 }
 
 // checkSendOrder: what an actor writes under a key, one after the other, lies so.
-func (b *book) checkSendOrder(d *deed, last map[sendKey]sent) {
+func (b *book) checkSendOrder(d *deed, l *library, last map[sendKey]sent) {
 	for i := range d.writes {
 		r := &d.writes[i]
-		k := sendKey{d.actor, r.place(), r.Key}
-		if before, ok := last[k]; ok && r.Offset < before.offset {
-			b.report.find(SendOrder, "%s of %s was sent after %s and lies before it, at %v", r.ID, d.actor, before.id, r.spot())
+		if len(l.committed[r.ID]) == 0 {
+			continue // a fault of its own
 		}
-		last[k] = sent{r.Offset, r.ID}
+		at := l.committed[r.ID][0]
+		k := sendKey{d.actor, at.place, r.Key}
+		if before, ok := last[k]; ok && at.offset < before.offset {
+			b.report.find(SendOrder, "%s of %s was sent after %s and lies before it, at %v", r.ID, d.actor, before.id, at)
+		}
+		last[k] = sent{at.offset, r.ID}
 	}
 }
 
@@ -174,7 +178,7 @@ func (b *book) checkOffsets(l *library) {
 		}
 	}
 	for _, d := range b.inOrder {
-		if d.op == Write && d.is == OK {
+		if d.op == Write && d.placed {
 			for i := range d.writes {
 				if id := d.writes[i].ID; l.whole[id] || len(l.committed[id]) > 0 { // otherwise it is lost
 					check(d.writes[i].spot(), id, d.actor)

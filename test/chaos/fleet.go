@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leatdev/leat/leattest/server"
+)
+
+// member is one process: of a service, or a writer.
+type member struct {
+	name    string // payment-1
+	service string // "": a writer
+	addr    string // of its HTTP
+	program *server.Program
+	busy    sync.Mutex // held by the fault that has it
+
+	mu   sync.Mutex
+	seen work
+	read int64 // of a writer's histories: how much has been looked at
+}
+
+// work is what a process says of its work.
+type work struct {
+	at      time.Time
+	queued  float64 // records in its hands
+	handled float64 // attempts on events and events that left, since it started
+}
+
+// sessions are so short that what happens to a dead member is seen within a run, and requests to a
+// broker that does not answer end soon.
+var sessions = []string{
+	"-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500", "-X", "request.timeout.ms=4000",
+	"-X", "socket.connection.setup.timeout.ms=2000", "-X", "metadata.max.age.ms=10000",
+}
+
+// startService starts a process of a service.
+func startService(st *stage, dir, name, service, addr string) (*member, error) {
+	m := &member{name: name, service: service, addr: addr}
+	argv := append([]string{st.binary, "run", service, "--listen", addr, "-X", "client.id=" + name}, sessions...)
+	var err error
+	m.program, err = server.StartProgram(server.ProgramConfig{
+		Argv: argv, Log: filepath.Join(dir, name+".log"),
+		Env: []string{
+			"LEAT_KAFKA_BROKERS=" + strings.Join(st.brokers, ","), "LEAT_DATABASE_URL=" + st.database[name],
+			"LEAT_START_TIMEOUT=120s", "GOMEMLIMIT=256MiB",
+		},
+	})
+	return m, err
+}
+
+// startWriter starts this program as a writer.
+func startWriter(st *stage, dir, name string) (*member, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	told, err := json.Marshal(role{Name: name, Brokers: st.brokers, Dir: dir})
+	if err != nil {
+		return nil, fmt.Errorf("tell a writer its role: %w", err)
+	}
+	m := &member{name: name}
+	m.program, err = server.StartProgram(server.ProgramConfig{
+		Argv: []string{self}, Env: []string{roleEnv + "=" + string(told)}, Log: filepath.Join(dir, name+".log"),
+	})
+	return m, err
+}
+
+var client = http.Client{Timeout: 5 * time.Second}
+
+// get asks a process for a page that must be there.
+func (m *member) get(ctx context.Context, path string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.addr+path, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%d %s", resp.StatusCode, body)
+	}
+	return string(body), err
+}
+
+// waitReady waits until a service's process is ready.
+func (m *member) waitReady(ctx context.Context) error {
+	for m.service != "" {
+		_, err := m.get(ctx, "/readyz")
+		if err == nil {
+			break
+		}
+		select {
+		case <-m.program.Done():
+			return fmt.Errorf("%s has ended with status %d:\n%s", m.name, m.program.ExitCode(), m.program.LogTail(15))
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w: %w", m.name, context.Cause(ctx), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// look asks a service's process for its work. inHand is whether it has records in its hands, or
+// finished some within the last second.
+func (m *member) look(ctx context.Context) (queued float64, inHand bool, err error) {
+	text, err := m.get(ctx, "/metrics")
+	if err != nil {
+		return 0, false, err
+	}
+	w := work{at: time.Now(), queued: sum(text, "leat_consumer_queued_records")}
+	w.handled = sum(text, "leat_consumer_events_total") + sum(text, "leat_outbox_published_total")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fresh := !m.seen.at.IsZero() && w.at.Sub(m.seen.at) <= time.Second
+	inHand = w.queued > 0 || fresh && w.handled > m.seen.handled
+	m.seen = w
+	return w.queued, inHand, nil
+}
+
+// waitBusy waits a while until a service's process has work in hand.
+func (m *member) waitBusy(ctx context.Context, patience time.Duration) (queued float64, inHand bool) {
+	for deadline := time.Now().Add(patience); ; {
+		queued, inHand, err := m.look(ctx)
+		if err == nil && inHand {
+			return queued, true
+		}
+		if time.Now().After(deadline) || !pause(ctx, 20*time.Millisecond) {
+			return 0, false
+		}
+	}
+}
+
+// openDeeds counts the operations in a writer's histories that began since the last call and have no
+// end: what a kill interrupted.
+func (m *member) openDeeds(dir string) (n int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	open := map[string]bool{}
+	for _, kind := range []string{"-sent", "-txn"} {
+		text, err := os.ReadFile(filepath.Join(dir, m.name+kind+".ndjson"))
+		if err != nil {
+			return 0, fmt.Errorf("look for what a writer has in hand: %w", err)
+		}
+		for line := range strings.Lines(string(text)) {
+			var l struct {
+				N  int64
+				At int64 `json:"t"`
+				Is string
+			}
+			if json.Unmarshal([]byte(line), &l) != nil || l.At <= m.read {
+				continue
+			}
+			if id := kind + strconv.FormatInt(l.N, 10); l.Is == "do" {
+				open[id] = true
+			} else if l.Is != "ending" {
+				delete(open, id)
+			}
+		}
+	}
+	m.read = time.Now().UnixNano()
+	return len(open), nil
+}
+
+// kill kills a process and lets its next life be looked at anew.
+func (m *member) kill() error {
+	m.mu.Lock()
+	m.seen = work{}
+	m.mu.Unlock()
+	return m.program.Kill()
+}
+
+// sum adds up the samples of a metric.
+func sum(text, name string) (sum float64) {
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest[0] != '{' && rest[0] != ' ' {
+			continue
+		}
+		fields := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
+		if v, err := strconv.ParseFloat(fields[0], 64); err == nil {
+			sum += v
+		}
+	}
+	return sum
+}
+
+// closeAll kills all processes.
+func closeAll(members []*member) error {
+	var errs []error
+	for _, m := range members {
+		if m != nil && m.program != nil {
+			errs = append(errs, m.program.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
