@@ -3,6 +3,8 @@ package kafka
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,6 +53,18 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// IsAway says whether err tells of brokers that can't be reached, or can't serve, at the moment: the
+// same call may succeed a little later. What the cluster refuses is not.
+func IsAway(err error) bool {
+	if _, ok := errors.AsType[*kgo.ErrFirstReadEOF](err); ok { // a proxy or a broker that is going away
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, io.EOF) || kgo.IsRetryableBrokerErr(err) || kerr.IsRetriable(err)
+}
 
 // produceError says what a failure to write means and what to try.
 func produceError(op, topic string, err error) *Error {

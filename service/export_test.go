@@ -27,5 +27,5 @@ func (h *Host) OpenServer() *http.Server {
 	return h.server()
 }
 
-// UntilKnown is untilKnown.
-var UntilKnown = untilKnown
+// UntilThere is untilThere.
+var UntilThere = untilThere

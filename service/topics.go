@@ -17,6 +17,10 @@ import (
 // that two processes that read from each other do not wait in a circle, then, once the other ones
 // are there, the topics of dead letters.
 func (r *run) topics(ctx context.Context) error {
+	return untilThere(ctx, func() error { return r.makeTopics(ctx) })
+}
+
+func (r *run) makeTopics(ctx context.Context) error {
 	var owned, read []leat.Topic
 	for _, s := range r.h.services {
 		owned = append(owned, s.owns()...)
@@ -31,15 +35,16 @@ func (r *run) topics(ctx context.Context) error {
 	if err := r.await(ctx, names(read)); err != nil {
 		return err
 	}
-	return untilKnown(ctx, func() error { return r.letters(ctx, union(owned, read)) })
+	return r.letters(ctx, union(owned, read))
 }
 
-// untilKnown does again what fails because a topic is not there, although it was seen. Brokers learn of
-// a new topic one after the other: the one that await asked knew it, and the next one may not.
-func untilKnown(ctx context.Context, do func() error) error {
+// untilThere does again what fails because a broker is away, or because a topic is not there although
+// it was seen: brokers learn of a new topic one after the other, so the one that await asked knew it,
+// and the next one may not.
+func untilThere(ctx context.Context, do func() error) error {
 	for {
 		err := do()
-		if !errors.Is(err, kafka.ErrNoTopic) || ctx.Err() != nil {
+		if !errors.Is(err, kafka.ErrNoTopic) && !kafka.IsAway(err) || ctx.Err() != nil {
 			return err
 		}
 		pause(ctx, 200*time.Millisecond)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +13,8 @@ import (
 	"github.com/leatdev/leat/service"
 )
 
-// Brokers learn of a new topic one after the other: a start that is told by one that a topic is there,
-// and by the next one that it is not, waits and goes on.
+// Brokers learn of a new topic one after the other, and one may be away: a start that is told by one
+// that a topic is there, and by the next one that it is not, or nothing, waits and goes on.
 func TestTopicThatNotEveryBrokerKnowsYetIsWaitedFor(t *testing.T) {
 	unknown, other := fmt.Errorf("declare: %w", kafka.ErrNoTopic), errors.New("not allowed")
 	for name, c := range map[string]struct {
@@ -22,6 +23,7 @@ func TestTopicThatNotEveryBrokerKnowsYetIsWaitedFor(t *testing.T) {
 	}{
 		"known":             {[]error{nil}, nil},
 		"known a bit later": {[]error{unknown, unknown, nil}, nil},
+		"a broker is away":  {[]error{fmt.Errorf("list topics: %w", io.EOF), nil}, nil},
 		"another trouble":   {[]error{unknown, other, nil}, other},
 		"never known":       {nil, unknown},
 	} {
@@ -30,7 +32,7 @@ func TestTopicThatNotEveryBrokerKnowsYetIsWaitedFor(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				asked := 0
-				err := service.UntilKnown(ctx, func() error {
+				err := service.UntilThere(ctx, func() error {
 					if asked++; len(c.answers) == 0 {
 						return unknown
 					}

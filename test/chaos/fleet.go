@@ -103,12 +103,8 @@ func (m *member) waitReady(ctx context.Context) error {
 		if err == nil {
 			break
 		}
-		select {
-		case <-m.program.Done():
-			return fmt.Errorf("%s has ended with status %d:\n%s", m.name, m.program.ExitCode(), m.program.LogTail(15))
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w: %w", m.name, context.Cause(ctx), err)
-		case <-time.After(100 * time.Millisecond):
+		if !pause(ctx, 100*time.Millisecond) {
+			return fmt.Errorf("wait for %s: %w: %w; it said last:\n%s", m.name, context.Cause(ctx), err, m.program.LogTail(5))
 		}
 	}
 	return nil

@@ -63,6 +63,38 @@ func (n *nemesis) run(ctx context.Context, steps []Step) error {
 	return errors.Join(n.errs...)
 }
 
+// supervise starts processes again that end by themselves, as whatever runs services does, until ctx
+// ends.
+func (n *nemesis) supervise(ctx context.Context) error {
+	for pause(ctx, 300*time.Millisecond) {
+		for _, m := range n.members {
+			if !m.busy.TryLock() { // a fault's
+				continue
+			}
+			err := n.look(m)
+			m.busy.Unlock()
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (n *nemesis) look(m *member) error {
+	select {
+	case <-m.program.Done():
+	default:
+		return nil
+	}
+	if ended := m.program.ExitCode(); m.service == "" && ended == 0 {
+		return nil // it was told to end
+	}
+	n.tell("%s ended by itself with status %d and starts again: %s", m.name, m.program.ExitCode(), m.program.LogTail(1))
+	n.count(Step{Kind: Ended}, func(t *tally) { t.Done++ })
+	return m.program.Restart()
+}
+
 func (n *nemesis) count(s Step, fn func(*tally)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -20,9 +20,12 @@ func (c *chaos) rest(ctx context.Context, r *Report) error {
 	draining, cancel := context.WithTimeoutCause(ctx, c.cfg.Drain, fmt.Errorf("not at rest %v after the last fault", c.cfg.Drain))
 	defer cancel()
 	for _, m := range c.members {
-		if err := m.waitReady(draining); m.service != "" && err != nil {
-			return err
+		if err := m.waitReady(draining); err != nil {
+			return errors.Join(err, c.alone())
 		}
+	}
+	if err := c.alone(); err != nil {
+		return err
 	}
 	var why error
 	for still := 0; still < 3 && draining.Err() == nil; pause(draining, 300*time.Millisecond) {

@@ -65,6 +65,7 @@ type chaos struct {
 	load     *load
 	readers  []*witness   // the first under read_committed
 	reading  func() error // ends their reading
+	alone    func() error // ends the watch over processes that end by themselves
 	schedule []Step
 	nemesis  *nemesis
 
@@ -127,7 +128,13 @@ func (c *chaos) tell(format string, args ...any) {
 }
 
 func (c *chaos) close() error {
-	err := closeAll(c.members)
+	var err error
+	for _, end := range []func() error{c.alone, c.reading} {
+		if end != nil {
+			err = errors.Join(err, end())
+		}
+	}
+	err = errors.Join(err, closeAll(c.members))
 	for _, l := range c.logs {
 		err = errors.Join(err, l.Close())
 	}
@@ -358,6 +365,10 @@ func (c *chaos) suffer(ctx context.Context) error {
 		readers.Go(func() error { return w.run(reading) })
 	}
 	c.reading = func() error { stopReading(); return readers.Wait() }
+	supervising, stopSupervising := context.WithCancel(ctx)
+	var supervisor errgroup.Group
+	supervisor.Go(func() error { return c.nemesis.supervise(supervising) })
+	c.alone = func() error { stopSupervising(); return supervisor.Wait() }
 	var all errgroup.Group
 	all.Go(func() error { return c.load.run(during, patience) })
 	all.Go(func() error { return c.watch.run(during) })

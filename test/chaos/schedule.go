@@ -32,6 +32,9 @@ const (
 	Slow        Kind = "slow"         // single requests or replies are late
 )
 
+// Ended is what is no fault of a schedule: a process ended by itself, and was started again.
+const Ended Kind = "ended"
+
 // Step is one fault of a schedule.
 type Step struct {
 	At     time.Duration // since the load began
@@ -100,16 +103,20 @@ type Scene struct {
 var lossy = [][]proxy.API{
 	{proxy.EndTxn},
 	{proxy.EndTxn},
-	{proxy.TxnOffsetCommit, proxy.OffsetCommit},
-	{proxy.OffsetCommit},
+	{proxy.EndTxn},
 	{proxy.Produce},
 	{proxy.Produce},
+	{proxy.Produce},
+	{proxy.InitProducerID},
+	// So far, writers send them too.
+	{proxy.OffsetCommit, proxy.TxnOffsetCommit},
+	{proxy.OffsetCommit, proxy.TxnOffsetCommit},
 	{proxy.Fetch},
 	{proxy.Heartbeat},
-	{proxy.InitProducerID},
 	{proxy.JoinGroup, proxy.SyncGroup},
-	{proxy.AddPartitions, proxy.AddOffsets},
 }
+
+const ofWriters = 7
 
 // schedule draws the faults of a run, of its seed alone.
 func schedule(seed uint64, p Profile, scene Scene, length time.Duration) []Step {
