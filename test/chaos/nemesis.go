@@ -36,9 +36,9 @@ type tally struct {
 	Frames int `json:"frames,omitempty"` // requests and replies that were lost or late
 }
 
-// Patience of faults with their targets.
+// Patience of faults with their targets: for work in hand, and for servers to come back.
 const (
-	busyWithin = 4 * time.Second
+	busyWithin = 12 * time.Second
 	backWithin = 90 * time.Second
 )
 

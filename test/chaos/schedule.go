@@ -75,12 +75,12 @@ type Profile struct {
 }
 
 var profiles = map[string]Profile{
-	"mixed": {Every: 1800 * time.Millisecond, Weight: map[Kind]int{
+	"mixed": {Every: 2500 * time.Millisecond, Weight: map[Kind]int{
 		Kill: 40, KillWriter: 8, Freeze: 6, FreezeWrite: 3, KillBroker: 4, StopBroker: 2,
 		KillDB: 2, RestartDB: 1, FillDB: 1, CutDB: 4, Cut: 8, Lose: 16, Slow: 8,
 	}},
-	"processes": {Every: 1500 * time.Millisecond, Weight: map[Kind]int{Kill: 60, KillWriter: 10, Freeze: 15, FreezeWrite: 5, KillDB: 2}},
-	"network":   {Every: 1200 * time.Millisecond, Weight: map[Kind]int{Cut: 25, CutDB: 10, Lose: 40, Slow: 20, Kill: 5}},
+	"processes": {Every: 2 * time.Second, Weight: map[Kind]int{Kill: 60, KillWriter: 10, Freeze: 15, FreezeWrite: 5, KillDB: 2}},
+	"network":   {Every: 1500 * time.Millisecond, Weight: map[Kind]int{Cut: 25, CutDB: 10, Lose: 40, Slow: 20, Kill: 5}},
 	"brokers":   {Every: 4 * time.Second, Weight: map[Kind]int{KillBroker: 40, StopBroker: 25, Kill: 15, KillWriter: 5, Lose: 15}},
 	"database":  {Every: 4 * time.Second, Weight: map[Kind]int{KillDB: 20, RestartDB: 15, FillDB: 20, CutDB: 25, Kill: 20}},
 	"quick": {Every: 1200 * time.Millisecond, Short: true, Weight: map[Kind]int{
