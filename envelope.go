@@ -44,6 +44,21 @@ func NewEnvelope(w Wire, kind *Kind, codec Codec, attempt int) *Envelope {
 	return &Envelope{wire: w, kind: kind, codec: codec, attempt: attempt}
 }
 
+// WithData is the envelope with other data, such as what a reference in the record led to.
+func (e *Envelope) WithData(data []byte) *Envelope {
+	other := *e
+	other.wire = dataWire{e.wire, data}
+	return &other
+}
+
+// dataWire is a record whose data lay elsewhere.
+type dataWire struct {
+	Wire
+	data []byte
+}
+
+func (w dataWire) Value() []byte { return w.data }
+
 // ID is the CloudEvents id, "" where the record has none.
 func (e *Envelope) ID() string { return e.wire.Attribute("id") }
 

@@ -276,12 +276,7 @@ func FuzzRefOf(f *testing.F) {
 // headers is a record that has headers only.
 type headers map[string]string
 
-func (h headers) Header(name string) []byte {
-	if v, ok := h[name]; ok {
-		return []byte(v)
-	}
-	return nil
-}
+func (h headers) Header(name string) string { return h[name] }
 
 func Example() {
 	dir, err := os.MkdirTemp("", "payloads")

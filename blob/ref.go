@@ -79,19 +79,20 @@ func (r Ref) Headers() []leat.Header {
 	}
 }
 
-// RefOf is the reference that a record carries, if it does. A dataref alone is somebody else's, with
-// other means to read it: the sum makes it ours.
-func RefOf(w interface{ Header(name string) []byte }) (ref Ref, ok bool, err error) {
-	sum := w.Header(HeaderSum)
-	if sum == nil {
+// RefOf is the reference that an event carries, if it does; a leat.Envelope tells its headers so. A
+// dataref alone is somebody else's, with other means to read it: the sum makes it ours.
+func RefOf(e interface{ Header(name string) string }) (ref Ref, refers bool, err error) {
+	sum := e.Header(HeaderSum)
+	if sum == "" {
 		return Ref{}, false, nil
 	}
-	ref = Ref{Name: string(w.Header(HeaderName)), Sum: strings.ToLower(string(sum))}
+	ref = Ref{Name: e.Header(HeaderName), Sum: strings.ToLower(sum)}
 	if raw, err := hex.DecodeString(ref.Sum); err != nil || len(raw) != sha256.Size {
 		return ref, true, fmt.Errorf("header %s: %.80q is no SHA-256 sum in hex", HeaderSum, sum)
 	}
-	if ref.Size, err = strconv.ParseInt(string(w.Header(HeaderSize)), 10, 64); err != nil || ref.Size < 0 {
-		return ref, true, fmt.Errorf("header %s: %.80q is no number of bytes", HeaderSize, w.Header(HeaderSize))
+	size := e.Header(HeaderSize)
+	if ref.Size, err = strconv.ParseInt(size, 10, 64); err != nil || ref.Size < 0 {
+		return ref, true, fmt.Errorf("header %s: %.80q is no number of bytes", HeaderSize, size)
 	}
 	if err := validName(ref.Name); err != nil {
 		return ref, true, fmt.Errorf("header %s: %w", HeaderName, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 )
@@ -83,6 +84,11 @@ type Config struct {
 	// Inbox, where set, is told in the control topic, so that tools know how far back repeats are
 	// passed over: the time of the inbox's oldest row and how long it keeps rows (negative: for ever).
 	Inbox func(ctx context.Context) (since time.Time, keep time.Duration, err error)
+	// Payloads is where the data of events lies that carry only a reference to it, the store that
+	// their senders use; nil: there is none, and such an event holds its partition.
+	Payloads blob.Store
+	// MaxPayload bounds the bytes that are fetched from it for one event; 0: 64 MiB.
+	MaxPayload int
 
 	// Version is told in dead letters; "": the main module's version from the build.
 	Version string
@@ -116,6 +122,7 @@ func (c Config) withDefaults() Config {
 	c.Transforms = c.Transforms.withDefaults(c.Group)
 	c.HungAfter = cmp.Or(c.HungAfter, 10*time.Second)
 	c.LeaveAfter = cmp.Or(c.LeaveAfter, time.Minute)
+	c.MaxPayload = cmp.Or(c.MaxPayload, 64<<20)
 	c.Version = cmp.Or(c.Version, buildVersion())
 	if c.Codec == nil {
 		c.Codec = leat.JSON
@@ -140,7 +147,7 @@ func (c Config) Validate() error {
 	}
 	for name, n := range map[string]int{
 		"MaxInFlight": c.MaxInFlight, "MaxQueued": c.MaxQueued, "MaxQueuedBytes": c.MaxQueuedBytes,
-		"MaxBytes": c.MaxBytes, "MaxSpan": c.MaxSpan,
+		"MaxBytes": c.MaxBytes, "MaxSpan": c.MaxSpan, "MaxPayload": c.MaxPayload,
 	} {
 		if n < 0 {
 			errs = append(errs, fmt.Errorf("consumer: %s is %d, want more than 0, or 0 for the default", name, n))

@@ -47,7 +47,7 @@ func New(cfg Config) (*Box, error) {
 }
 
 // Migrate makes or updates the tables leat_outbox, leat_outbox_meta, leat_outbox_parked,
-// leat_inbox and leat_fence, and gives a new outbox its identity.
+// leat_outbox_payload, leat_inbox and leat_fence, and gives a new outbox its identity.
 func (b *Box) Migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/sqldb"
 )
@@ -27,6 +28,14 @@ type Config struct {
 	// MaxBytes is the largest event that Publish takes, in bytes as leat.Message.Size counts them:
 	// at most what the topics take (max.message.bytes). 0: 1,000,000.
 	MaxBytes int
+	// Payloads is where the data of large events goes; the event carries a reference to it, and
+	// consumers fetch it from the same store. Nil: events larger than MaxBytes are refused.
+	Payloads blob.Store
+	// PayloadAbove is the size of data, in bytes, above which it goes there. 0: 512 KiB.
+	PayloadAbove int
+	// PayloadKeep is how long a payload is kept after the commit of its event: at least as long as
+	// the event can come again, from its topic, a retry or the dead letters. 0: for ever.
+	PayloadKeep time.Duration
 	// InboxKeep is how long the inbox remembers an event: a repeat that comes later runs again. It
 	// should exceed the time that a consumer may be behind. 0: 7 days; negative: for ever.
 	InboxKeep time.Duration
@@ -43,6 +52,10 @@ type Config struct {
 // default for a whole batch, less its framing.
 const DefaultMaxBytes = 1_000_000
 
+// DefaultPayloadAbove is the size of data that goes to the store of payloads where Config does not
+// say, in bytes.
+const DefaultPayloadAbove = 512 << 10
+
 // DefaultInboxKeep is how long the inbox remembers where Config does not say.
 const DefaultInboxKeep = 7 * 24 * time.Hour
 
@@ -58,6 +71,9 @@ func (c Config) Validate() error {
 	if c.MaxBytes < 0 {
 		faults = append(faults, fmt.Errorf("MaxBytes %d can't be negative", c.MaxBytes))
 	}
+	if c.PayloadAbove < 0 || c.PayloadKeep < 0 {
+		faults = append(faults, errors.New("PayloadAbove and PayloadKeep can't be negative"))
+	}
 	if _, err := leat.NewCatalog(c.Owns...); err != nil {
 		faults = append(faults, err)
 	}
@@ -70,6 +86,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxBytes == 0 {
 		c.MaxBytes = DefaultMaxBytes
+	}
+	if c.PayloadAbove == 0 {
+		c.PayloadAbove = DefaultPayloadAbove
 	}
 	if c.InboxKeep == 0 {
 		c.InboxKeep = DefaultInboxKeep

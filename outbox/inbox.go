@@ -87,11 +87,20 @@ var sweepInbox = map[sqldb.Dialect]string{
 // sweepEvery is how often KeepInbox sweeps.
 const sweepEvery = time.Minute
 
-// KeepInbox sweeps once a minute until ctx ends.
+// KeepInbox sweeps once a minute until ctx ends, and the payloads once an hour.
 func (b *Box) KeepInbox(ctx context.Context) error {
+	var swept time.Time // payloads
 	for sleep(ctx, sweepEvery) == nil {
 		if _, err := b.Sweep(ctx); err != nil && ctx.Err() == nil {
 			b.cfg.Logger.WarnContext(ctx, "inbox was not swept, next try in a minute", "service", b.cfg.Source, "error", err)
+		}
+		if time.Since(swept) < sweepPayloadsEvery {
+			continue
+		}
+		if err := b.SweepPayloads(ctx); err == nil {
+			swept = time.Now()
+		} else if ctx.Err() == nil {
+			b.cfg.Logger.WarnContext(ctx, "payloads were not swept, next try in a minute", "service", b.cfg.Source, "error", err)
 		}
 	}
 	return nil

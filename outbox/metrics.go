@@ -5,11 +5,15 @@ import "github.com/leatdev/leat/internal/telemetry"
 // counts are the box's metrics.
 type counts struct {
 	repeats *telemetry.Counter
+	claimed *telemetry.Counter
+	orphans *telemetry.Counter
 }
 
 func newCounts(r *telemetry.Registry) counts {
 	return counts{
 		repeats: r.Counter("leat_outbox_repeats_total", "Repeats of handled events that the inbox passed over."),
+		claimed: r.Counter("leat_outbox_payloads_total", "Payloads put into the store because their events were too large."),
+		orphans: r.Counter("leat_outbox_orphans_total", "Payloads swept from the store because no committed event names them."),
 	}
 }
 

@@ -46,6 +46,9 @@ func (tx *Tx) Publish(ctx context.Context, events ...any) error {
 		err := tx.box.encoder.Encode(&out.Message, e, cause, leat.NewID(), now)
 		if err == nil {
 			telemetry.Created(ctx, &out.Message)
+			err = tx.box.claim(ctx, &out.Message)
+		}
+		if err == nil {
 			err = tx.box.check(&out.Message)
 		}
 		if err != nil {
@@ -137,8 +140,10 @@ func (tx *Tx) insert(ctx context.Context, to table, events []outgoing) error {
 		attributes = appendAttributes(attributes, &m.Message)
 		args = append(args, m.at.UnixMicro(), m.Topic, orNull(m.Key), m.ID, m.Type, attributes[at:len(attributes):len(attributes)], orNull(m.Data))
 	}
-	_, err := tx.Exec(ctx, insertSQL(to, len(events)), args...)
-	return err
+	if _, err := tx.Exec(ctx, insertSQL(to, len(events)), args...); err != nil {
+		return err
+	}
+	return tx.keepClaims(ctx, events)
 }
 
 // orNull keeps nil and empty bytes apart in the database: a nil []byte in an interface is not nil.

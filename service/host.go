@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
@@ -29,6 +30,17 @@ type HostConfig struct {
 
 	// DatabaseConns bounds the connections of each service; 0: the default of sqldb.Config.
 	DatabaseConns int
+
+	// PayloadURL is the store that events too large for their topic leave their data in, and that
+	// the data is fetched from, as blob.Config says: file:DIR, s3://BUCKET, postgres://...; "": there
+	// is none, and such events are refused.
+	PayloadURL string
+
+	// PayloadAbove is the size of data, in bytes, above which it goes there; 0: 512 KiB.
+	PayloadAbove int
+
+	// PayloadKeep is how long a payload is kept; 0: for ever. See outbox.Config.
+	PayloadKeep time.Duration
 
 	// Listen is the address of the HTTP listener, for example 127.0.0.1:8080; port 0 takes a free
 	// one, see Host.Addr. "": none, and Handler is there for whoever serves it.
@@ -93,8 +105,11 @@ func (c HostConfig) Validate() error {
 	if c.DatabaseURL != "" {
 		errs = append(errs, checkDatabase(c.DatabaseURL))
 	}
-	if c.DatabaseConns < 0 || c.StartTimeout < 0 || c.DrainDelay < 0 || c.DrainTimeout < 0 {
-		errs = append(errs, errors.New("DatabaseConns, StartTimeout, DrainDelay and DrainTimeout can't be negative"))
+	if c.PayloadURL != "" {
+		errs = append(errs, blob.Config{URL: c.PayloadURL}.Validate())
+	}
+	if c.PayloadAbove < 0 || c.PayloadKeep < 0 || c.DatabaseConns < 0 || c.StartTimeout < 0 || c.DrainDelay < 0 || c.DrainTimeout < 0 {
+		errs = append(errs, errors.New("PayloadAbove, PayloadKeep, DatabaseConns, StartTimeout, DrainDelay and DrainTimeout can't be negative"))
 	}
 	return errors.Join(append(errs, checkPrefix(c.Prefix), c.Kafka.Validate())...)
 }
@@ -123,6 +138,7 @@ type Host struct {
 	metrics  *telemetry.Registry
 	handler  http.Handler
 	gate     gate
+	payloads blob.Store // nil: none
 
 	mu      sync.Mutex
 	state   string // starting, ready, draining, ended

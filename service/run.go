@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 )
@@ -91,6 +92,7 @@ func (r *run) start(ctx context.Context) error {
 		do       func(context.Context) error
 	}{
 		{"Kafka", r.openKafka},
+		{"payloads", r.openPayloads},
 		{"databases", r.openDatabases},
 		{"topics", r.topics},
 		{"services", r.startServices},
@@ -197,6 +199,16 @@ func (r *run) openKafka(ctx context.Context) error {
 	})
 }
 
+func (r *run) openPayloads(ctx context.Context) error {
+	if r.h.cfg.PayloadURL == "" {
+		return nil
+	}
+	return r.persist(ctx, "store of payloads", func(ctx context.Context) (err error) {
+		r.h.payloads, err = blob.Open(ctx, blob.Config{URL: r.h.cfg.PayloadURL, Logger: r.h.log})
+		return err
+	})
+}
+
 func (r *run) openDatabases(ctx context.Context) error {
 	for _, s := range r.h.services {
 		if err := r.persist(ctx, "database of "+s.name, func(ctx context.Context) error { return s.openDatabase(ctx, r.kafka.Embedded()) }); err != nil {
@@ -296,6 +308,9 @@ func (r *run) close() {
 	}
 	for _, s := range r.h.services {
 		s.close()
+	}
+	if r.h.payloads != nil {
+		r.h.payloads.Close()
 	}
 	if r.kafka != nil {
 		r.kafka.Close()

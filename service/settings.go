@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -66,6 +67,9 @@ const (
 	settingBrokers  = "kafka.brokers"
 	settingDatabase = "database.url"
 	settingConns    = "database.conns"
+	settingPayload  = "payload.url"
+	settingAbove    = "payload.above"
+	settingKeep     = "payload.keep"
 	settingListen   = "listen"
 	settingPrefix   = "prefix"
 	settingTopics   = "topics"
@@ -86,6 +90,9 @@ func NewSettings() *Settings {
 	add(settingBrokers, "localhost:9092", "Kafka brokers, `host:port` with commas", anything)
 	add(settingDatabase, "sqlite:data", "database `URL`: postgres://user@host/name (a schema per service) or sqlite:DIR (a file per service)", checkDatabase).secret = true
 	add(settingConns, "0", "most database connections of one service, a `number`; 0: 10 on PostgreSQL, 4 readers on SQLite", checkCount)
+	add(settingPayload, "", "store of data that is too large for a topic, a `URL`: file:DIR, s3://BUCKET/PREFIX?endpoint=HOST:PORT or postgres://user@host/name; all services need the same", checkPayload).secret = true
+	add(settingAbove, "524288", "size of data above which it goes there, a `number` of bytes", checkCount)
+	add(settingKeep, "0s", "how long it is kept there, a `duration`; 0s: for ever", checkDelay)
 	add(settingListen, "127.0.0.1:8080", "HTTP `address` for routes, probes and metrics; none: no listener", checkListen)
 	add(settingPrefix, "", "`text` before the names of topics and groups", checkPrefix)
 	add(settingTopics, "apply", "topics that are missing: `apply` makes them, check prints the plan and ends", oneOf("apply", "check"))
@@ -197,6 +204,11 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 	if err != nil {
 		return HostConfig{}, fmt.Errorf("%s: %w", settingDatabase, err)
 	}
+	payload, err := kafka.Expand(s.get(settingPayload))
+	if err != nil {
+		return HostConfig{}, fmt.Errorf("%s: %w", settingPayload, err)
+	}
+	above, _ := strconv.Atoi(s.get(settingAbove)) // checked by Load
 	conns, _ := strconv.Atoi(s.get(settingConns)) // checked by Load
 	listen := s.get(settingListen)
 	if listen == "none" {
@@ -207,6 +219,9 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 		Kafka:         s.kafka(log),
 		DatabaseURL:   url,
 		DatabaseConns: conns,
+		PayloadURL:    payload,
+		PayloadAbove:  above,
+		PayloadKeep:   s.duration(settingKeep),
 		Listen:        listen,
 		Prefix:        s.get(settingPrefix),
 		CheckTopics:   s.get(settingTopics) == "check",
@@ -226,6 +241,13 @@ func oneOf(all ...string) func(string) error {
 		}
 		return nil
 	}
+}
+
+func checkPayload(text string) error {
+	if text == "" || strings.Contains(text, "${") {
+		return nil
+	}
+	return blob.Config{URL: text}.Validate()
 }
 
 func checkCount(text string) error {

@@ -34,6 +34,7 @@ func (s *Service) openDatabase(ctx context.Context, embedded bool) (err error) {
 	}
 	s.box, err = outbox.New(outbox.Config{
 		DB: s.db, Source: s.name, Group: s.group(), Owns: s.owns(), Codec: s.codec(),
+		Payloads: s.host.payloads, PayloadAbove: s.host.cfg.PayloadAbove, PayloadKeep: s.host.cfg.PayloadKeep,
 		Hook: s.hook, Metrics: s.metrics, Logger: s.log,
 	})
 	if err != nil {

@@ -1,0 +1,85 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
+)
+
+// claimed is h with the payloads fetched that its events only refer to, before each attempt: what the
+// handler gets is whole.
+func (c *Consumer) claimed(h leat.Handler) leat.Handler {
+	if handle := h.Handle; handle != nil {
+		h.Handle = func(ctx context.Context, e *leat.Envelope) error {
+			e, err := c.whole(ctx, e)
+			if err != nil {
+				return err
+			}
+			return handle(ctx, e)
+		}
+	}
+	if exhausted := h.Exhausted; exhausted != nil {
+		h.Exhausted = func(ctx context.Context, e *leat.Envelope, cause error) error {
+			e, err := c.whole(ctx, e)
+			if err != nil {
+				return err
+			}
+			return exhausted(ctx, e, cause)
+		}
+	}
+	if batch := h.Batch; batch != nil {
+		h.Batch = func(ctx context.Context, envelopes []*leat.Envelope) error {
+			return c.wholeBatch(ctx, envelopes, batch)
+		}
+	}
+	return h
+}
+
+var errNoStore = errors.New("its data lies in a store of payloads, and this process has none: set payload.url to the store that the sender uses")
+
+// whole is the envelope with its data. A store that is away, or not configured, holds the partition:
+// nothing is lost. A payload that is gone or is another ends the event.
+func (c *Consumer) whole(ctx context.Context, e *leat.Envelope) (*leat.Envelope, error) {
+	ref, refers, err := blob.RefOf(e)
+	switch {
+	case !refers:
+		return e, nil
+	case err != nil:
+		return nil, leat.Permanent(fmt.Errorf("read the reference to the event's data: %w", err))
+	case c.cfg.Payloads == nil:
+		return nil, leat.Unavailable(errNoStore)
+	}
+	data, err := blob.Fetch(ctx, c.cfg.Payloads, ref, int64(c.cfg.MaxPayload))
+	switch {
+	case blob.Final(err):
+		return nil, leat.Permanent(err)
+	case err != nil:
+		return nil, leat.Unavailable(err)
+	}
+	return e.WithData(data), nil
+}
+
+// wholeBatch calls fn with the events that are whole and tells which are not. Trouble of the store
+// holds for the batch.
+func (c *Consumer) wholeBatch(ctx context.Context, envelopes []*leat.Envelope, fn func(context.Context, []*leat.Envelope) error) error {
+	var faults []error
+	whole, places := make([]*leat.Envelope, 0, len(envelopes)), make([]int, 0, len(envelopes))
+	for i, e := range envelopes {
+		w, err := c.whole(ctx, e)
+		switch {
+		case leat.IsUnavailable(err):
+			return err
+		case err != nil:
+			faults = append(faults, leat.FaultAt(i, err))
+		default:
+			whole, places = append(whole, w), append(places, i)
+		}
+	}
+	if len(whole) == 0 {
+		return errors.Join(faults...)
+	}
+	return errors.Join(append(faults, replace(fn(ctx, whole), places))...)
+}
