@@ -51,6 +51,7 @@ type handler struct {
 // addHandler makes h part of its topic's route, as the given class and, of a batch handler, the next
 // one, and returns how many of its events may be out at once in each.
 func (c *Consumer) addHandler(h leat.Handler, class int) []int {
+	h = c.claimed(h)
 	r := c.routes[h.Topic.Name]
 	if r == nil {
 		r = &route{topic: h.Topic, handlers: map[string]*handler{}, foreign: h.Topic.ForeignType()}

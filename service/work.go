@@ -107,7 +107,7 @@ func (s *Service) prepareConsumer(r *run) (err error) {
 	cfg := consumer.Config{
 		Group: s.group(), Kafka: s.kafka(), Handlers: handlers, Codec: s.codec(), Strict: s.cfg.Strict,
 		Transforms:   consumer.TransformConfig{Source: s.name, Owns: s.owns()},
-		DrainTimeout: s.host.share(0.35), Control: r.control,
+		DrainTimeout: s.host.share(0.35), Control: r.control, Payloads: s.host.payloads,
 		Logger: s.log, Metrics: s.metrics, Hook: s.hook,
 	}
 	if s.box != nil {
