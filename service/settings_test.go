@@ -80,6 +80,9 @@ drain:
 	want := map[string]string{
 		"SETTING":                            "VALUE ORIGIN",
 		"listen":                             "127.0.0.1:1 flag --listen",
+		"payload.url":                        "\"\" default",
+		"payload.above":                      "524288 default",
+		"payload.keep":                       "0s default",
 		"prefix":                             "env. env LEAT_PREFIX",
 		"kafka.brokers":                      "a:1,b:2 file leat.yaml:5",
 		"drain.timeout":                      "7s file leat.yaml:11",

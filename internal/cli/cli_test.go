@@ -193,7 +193,7 @@ func TestParsePosition(t *testing.T) {
 	if got, err := parsePosition("shop.orders/2@17"); err != nil || got != (leat.Position{Topic: "shop.orders", Partition: 2, Offset: 17}) {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, text := range []string{"", "shop.orders", "t/1", "t@1", "t/-1@2", "t/1@-2", "t/x@1", "/1@1", "t/99999999999@1"} {
+	for _, text := range []string{"", "shop.orders", "t/1", "t@1", "t/-2@2", "t/1@-2", "t/x@1", "/1@1", "t/99999999999@1"} {
 		if got, err := parsePosition(text); err == nil {
 			t.Errorf("parsePosition(%q) = %v, want an error", text, got)
 		}
