@@ -9,6 +9,8 @@
 // the topic that the group handles, while other keys run on. What can't be handled goes to the dead
 // letters, <topic>.<group>.dlq, with its whole story ([DeadLetter]).
 //
+// [Share] is a member of a share group instead: work without order, as from a queue.
+//
 // # Use
 //
 //	c, err := consumer.New(consumer.Config{
@@ -19,9 +21,9 @@
 //
 // # Guarantees
 //
-// At least once, and after a restart only what was not finished at the last commit: the commit's
-// metadata says what is finished above the offset. An offset is committed only when every record below it was handled, passed over by
-// rule, or stands in the dead letters. In order: an event of a key starts only when the one before it
+// At least once: an offset is committed only when every record below it was handled, passed over by
+// rule, or stands in the dead letters. The commit's metadata says what is finished above it, so that a
+// restart repeats what was unfinished. In order: an event of a key starts only when the one before it
 // is finished, retries included. Records without a key have no order. A rebalance never stops the
 // partitions that stay, and what finishes after its partition was taken away is never committed.
 // Memory is bounded by Config's bounds, whatever the handlers do. A group without offsets starts at

@@ -28,3 +28,6 @@ var ErrHung = errors.New("a handler ignores the end of its context")
 
 // ErrNotADeadLetter says that a record's headers don't tell a dead letter's story.
 var ErrNotADeadLetter = errors.New("not a dead letter")
+
+// ErrNoShareGroups says that a cluster has no share groups, or too old ones.
+var ErrNoShareGroups = errors.New("the cluster has no share groups with renewable locks: they need Apache Kafka 4.2 or newer with share.version 1; use a consumer group (consumer.New) instead")

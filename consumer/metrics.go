@@ -21,6 +21,7 @@ type metrics struct {
 	skipped       *telemetry.Counter
 	passed        *telemetry.Counter
 	spared        *telemetry.Counter
+	ackErrors     *telemetry.Counter
 	deadLetters   *telemetry.Counter
 	letterErrors  *telemetry.Counter
 	parkErrors    *telemetry.Counter
@@ -127,6 +128,7 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		seconds:            r.Histogram("leat_consumer_handle_seconds", "Time of one attempt.", secondsBuckets, "topic", "type"),
 		skipped:            r.Counter("leat_consumer_skipped_total", "Events that their handler passed over, by reason.", "topic", "reason"),
 		passed:             r.Counter("leat_consumer_unhandled_total", "Events of types that no handler takes, passed over.", "topic"),
+		ackErrors:          r.Counter("leat_consumer_share_errors_total", "Times that the brokers of a share group did not take the word that events are done: their locks had run out, and they come again.", "topic"),
 		spared:             r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
 		deadLetters:        r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
 		letterErrors:       r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),

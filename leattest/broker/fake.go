@@ -31,10 +31,11 @@ func Fake(t testing.TB, cfg FakeConfig) *Broker {
 		kfake.DefaultNumPartitions(1),
 		// kfake trims compacted topics by time, and by the newest of a batch's
 		// timestamps: in tests nothing goes before the test asks for it.
-		// The sessions of KIP-848 are as short as those of leattest/server's Kafka.
+		// The sessions of KIP-848 and the locks of KIP-932 are as short as those of leattest/server's Kafka.
 		kfake.BrokerConfigs(map[string]string{
 			"log.retention.ms": "-1", "log.retention.bytes": "-1",
 			"group.consumer.session.timeout.ms": "6000", "group.consumer.heartbeat.interval.ms": "500",
+			"group.share.session.timeout.ms": "6000", "group.share.record.lock.duration.ms": "2000", "share.record.lock.sweep.interval.ms": "500",
 		}),
 	}
 	b := &Broker{}
