@@ -1,0 +1,101 @@
+package consumer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/leattest"
+)
+
+// A member joins and leaves while events come without a pause and each takes 200 ms. Every event takes
+// effect once: what was in hand is finished before its partition goes. The partitions that do not move
+// go on as if nothing happened.
+func TestAMemberThatComesAndGoesUnderLoadRepeatsAndStopsNothing(t *testing.T) {
+	conform(t, 4, func(t *testing.T, r *rig) {
+		var mu sync.Mutex
+		effects := map[string]int{}
+		times := map[int32][]time.Time{}
+		cfg := r.config(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
+			time.Sleep(200 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			p := e.Position().Partition
+			effects[fmt.Sprint(p, e.Key(), e.Data.N)]++
+			times[p] = append(times[p], time.Now())
+			return nil
+		}, consumer.Parallel(100)))
+		stays := r.start(cfg)
+		stays.awaitPartitions(t, 4)
+		more := func(n int) { // until so many more have taken effect
+			t.Helper()
+			mu.Lock()
+			want := len(effects) + n
+			mu.Unlock()
+			leattest.Eventually(t, fmt.Sprintf("%d effects", want), func() error {
+				mu.Lock()
+				defer mu.Unlock()
+				if len(effects) < want {
+					return fmt.Errorf("%d", len(effects))
+				}
+				return nil
+			})
+		}
+		load, stop := r.stream(), make(chan struct{})
+		sent := 0
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					load.stop()
+					return
+				case <-time.After(20 * time.Millisecond):
+				}
+				for p := range int32(4) {
+					load.write(p, fmt.Sprint("k", n%40), n)
+					sent++
+				}
+			}
+		})
+		more(100)
+		began := time.Now()
+		guest := r.start(cfg)
+		guest.awaitPartitions(t, 2)
+		kept := stays.awaitPartitions(t, 2)
+		more(100)
+		if err := guest.stop(); err != nil {
+			t.Error(err)
+		}
+		stays.awaitPartitions(t, 4)
+		more(100)
+		close(stop)
+		writer.Wait()
+		r.awaitCommitted(int64(sent))
+		mu.Lock()
+		defer mu.Unlock()
+		repeats := 0
+		for _, n := range effects {
+			repeats += n - 1
+		}
+		if len(effects) != sent || repeats != 0 {
+			t.Errorf("%d events, %d took effect, %d repeats", sent, len(effects), repeats)
+		}
+		limit := 500 * time.Millisecond
+		if r.b.Real() {
+			limit = 2 * time.Second // the machine has other things to do
+		}
+		for p := range int32(4) {
+			gap := longestGap(times[p], began)
+			t.Logf("partition %d: longest pause %v, moved: %v", p, gap, !slices.Contains(kept, p))
+			if slices.Contains(kept, p) && gap > limit {
+				t.Errorf("partition %d did not move and stood still for %v", p, gap)
+			}
+		}
+	})
+}
