@@ -110,19 +110,15 @@ func (l *Log) Write(ctx context.Context, records, lifted []Record) error {
 	return nil
 }
 
-// Find is the control topic that the members of a group follow: that whose prefix the group's name
-// has, the longest where there are several. "" says that there is none.
-func Find(ctx context.Context, client *kafka.Client, group string) (string, error) {
-	all, err := client.ListTopics(ctx)
-	if err != nil {
-		return "", err
-	}
+// Find is the control topic that the members of a group follow, among the topics of a cluster: that
+// whose prefix the group's name has, the longest where there are several. "" says that there is none.
+func Find(topics []string, group string) string {
 	best := ""
-	for _, t := range all {
-		prefix, ok := strings.CutSuffix(t.Name, Topic)
-		if ok && strings.HasPrefix(group, prefix) && len(t.Name) > len(best) {
-			best = t.Name
+	for _, name := range topics {
+		prefix, ok := strings.CutSuffix(name, Topic)
+		if ok && strings.HasPrefix(group, prefix) && len(name) > len(best) {
+			best = name
 		}
 	}
-	return best, nil
+	return best
 }

@@ -9,12 +9,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leatdev/leat/consumer/control"
 	"github.com/leatdev/leat/lag"
 )
 
 func (a *app) groupCommand() *cobra.Command {
-	cmd := family(&cobra.Command{Use: "group", Short: "Look at consumer groups and how far they are behind"})
-	cmd.AddCommand(a.groupListCommand(), a.groupDescribeCommand(), a.groupLagCommand())
+	cmd := family(&cobra.Command{Use: "group", Short: "Look at consumer groups, how far they are behind, and tell them what to do"})
+	cmd.AddCommand(a.groupListCommand(), a.groupDescribeCommand(), a.groupLagCommand(),
+		a.groupPauseCommand(), a.groupResumeCommand(), a.groupDrainCommand(), a.groupSeekCommand(), a.groupRateCommand())
 	return cmd
 }
 
@@ -26,10 +28,11 @@ type groupView struct {
 	Partitions int    `json:"partitions"`
 	Lag        int64  `json:"lag"`
 	Unknown    int    `json:"unknown,omitempty"` // partitions whose offsets could not be read
+	Control    string `json:"control,omitempty"` // commands in force
 }
 
-func viewGroup(g lag.Group) groupView {
-	v := groupView{Group: g.Name, State: g.State, Members: len(g.Members), Partitions: len(g.Partitions), Lag: g.Total()}
+func viewGroup(g lag.Group, orders *control.State) groupView {
+	v := groupView{Control: inForce(orders, g.Name), Group: g.Name, State: g.State, Members: len(g.Members), Partitions: len(g.Partitions), Lag: g.Total()}
 	for _, p := range g.Partitions {
 		if p.Err != nil {
 			v.Unknown++
@@ -39,22 +42,30 @@ func viewGroup(g lag.Group) groupView {
 }
 
 func (v groupView) row() []string {
-	return []string{v.Group, v.State, strconv.Itoa(v.Members), strconv.Itoa(v.Partitions), strconv.FormatInt(v.Lag, 10)}
+	return []string{v.Group, v.State, strconv.Itoa(v.Members), strconv.Itoa(v.Partitions), strconv.FormatInt(v.Lag, 10), v.Control}
 }
 
-var groupHead = []string{"GROUP", "STATE", "MEMBERS", "PARTITIONS", "LAG"}
+var groupHead = []string{"GROUP", "STATE", "MEMBERS", "PARTITIONS", "LAG", "CONTROL"}
 
-func (a *app) groups(ctx context.Context, names ...string) ([]lag.Group, error) {
+// groups reads groups, and what they were told.
+func (a *app) groups(ctx context.Context, names ...string) ([]lag.Group, map[string]*control.State, error) {
 	client, err := a.connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer client.Close()
 	groups, err := lag.Read(ctx, client, names...)
 	if errors.Is(err, lag.ErrNoGroup) {
-		return nil, fmt.Errorf("%w; see: leat group list", err)
+		return nil, nil, fmt.Errorf("%w; see: leat group list", err)
 	}
-	return groups, err
+	if err != nil {
+		return nil, nil, err
+	}
+	orders, err := controlStates(ctx, client, groups)
+	if err != nil {
+		a.say("what the groups were told is not known: %v", err)
+	}
+	return groups, orders, nil
 }
 
 func (a *app) groupListCommand() *cobra.Command {
@@ -63,13 +74,13 @@ func (a *app) groupListCommand() *cobra.Command {
 		Short: "List the groups with their state, members and lag",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			groups, err := a.groups(cmd.Context())
+			groups, orders, err := a.groups(cmd.Context())
 			if err != nil {
 				return err
 			}
 			var views []groupView
 			for _, g := range groups {
-				views = append(views, viewGroup(g))
+				views = append(views, viewGroup(g, orders[g.Name]))
 			}
 			return show(a, views, groupHead, groupView.row)
 		},
@@ -81,6 +92,7 @@ type groupDetailView struct {
 	groupView
 	MemberList    []memberView         `json:"member_list"`
 	PartitionList []groupPartitionView `json:"partition_list"`
+	Orders        []orderView          `json:"orders"` // commands in force, and the last seek of each partition
 }
 
 type memberView struct {
@@ -101,8 +113,8 @@ type groupPartitionView struct {
 	Error     string `json:"error,omitempty"`
 }
 
-func viewGroupDetail(g lag.Group) groupDetailView {
-	v := groupDetailView{groupView: viewGroup(g), MemberList: []memberView{}, PartitionList: []groupPartitionView{}}
+func viewGroupDetail(g lag.Group, orders *control.State) groupDetailView {
+	v := groupDetailView{groupView: viewGroup(g, orders), Orders: viewOrders(orders, g.Name), MemberList: []memberView{}, PartitionList: []groupPartitionView{}}
 	for _, m := range g.Members {
 		v.MemberList = append(v.MemberList, memberView(m))
 	}
@@ -129,11 +141,11 @@ behind an event that takes longer; it is no lag.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			groups, err := a.groups(cmd.Context(), args[0])
+			groups, orders, err := a.groups(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			v := viewGroupDetail(groups[0])
+			v := viewGroupDetail(groups[0], orders[groups[0].Name])
 			return showOne(a, v, v.write)
 		},
 	}
@@ -158,7 +170,14 @@ func (v groupDetailView) write(w io.Writer) error {
 		}
 		rows = append(rows, []string{p.Topic, fmt.Sprint(p.Partition), committed, fmt.Sprint(p.End), fmt.Sprint(p.Lag), fmt.Sprint(p.Finished), p.Member, p.Error})
 	}
-	return writeTable(w, []string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "FINISHED", "MEMBER", "ERROR"}, rows)
+	if err := writeTable(w, []string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "FINISHED", "MEMBER", "ERROR"}, rows); err != nil || len(v.Orders) == 0 {
+		return err
+	}
+	rows = nil
+	for _, o := range v.Orders {
+		rows = append(rows, o.row())
+	}
+	return writeTable(w, orderHead, rows)
 }
 
 func (a *app) groupLagCommand() *cobra.Command {
@@ -173,14 +192,14 @@ with 3 where a group is behind by more than --max.`,
 			if limit < 0 {
 				return usagef("--max %d: want 0 or more", limit)
 			}
-			groups, err := a.groups(cmd.Context(), names...)
+			groups, orders, err := a.groups(cmd.Context(), names...)
 			if err != nil {
 				return err
 			}
 			var views []groupView
 			var behind int
 			for _, g := range groups {
-				v := viewGroup(g)
+				v := viewGroup(g, orders[g.Name])
 				views = append(views, v)
 				if v.Lag > limit || v.Unknown > 0 {
 					behind++
