@@ -45,7 +45,7 @@ func (c *Consumer) seekAll(ctx context.Context, post *post) (open bool) {
 		if c.orders.state == nil || p.lanes.Closed() {
 			continue
 		}
-		if s, ok := c.orders.state.Pending(c.cfg.Group, p.at.topic, p.at.partition); ok {
+		if s, ok := c.orders.state.Pending(c.cfg.Group, p.at.topic, p.at.partition); ok || p.sought {
 			parts, seeks = append(parts, p), append(seeks, s)
 		}
 	}
@@ -76,6 +76,7 @@ func (c *Consumer) carryOut(ctx context.Context, post *post, p *partition, seek 
 	}
 	if now, pending := state.Pending(c.cfg.Group, p.at.topic, p.at.partition); !pending || now.ID != seek.ID {
 		c.setOrders(state, nil)
+		c.recover(p)
 		return nil
 	}
 	fresh, from := c.beginAnew(p)
@@ -95,14 +96,28 @@ func (c *Consumer) carryOut(ctx context.Context, post *post, p *partition, seek 
 		return err
 	}
 	c.cfg.Hook("control.sought")
-	if state, err = log.Read(ctx); err != nil {
-		return err
-	}
 	c.seek(mark)
 	c.metrics.seeks.With(p.at.topic).Inc()
 	c.log.Info("partition goes on from another offset", "topic", p.at.topic, "partition", p.at.partition, "offset", seek.Offset, "was", from)
-	c.setOrders(state, nil)
-	return nil
+	c.mu.Lock()
+	fresh.sought = false
+	c.mu.Unlock()
+	if state, err = log.Read(ctx); err == nil {
+		c.setOrders(state, nil)
+	}
+	return nil // at the latest, whoever follows the topic reads the answer
+}
+
+// recover reads p from where the group stands, if an earlier attempt at a seek ended between its answer
+// and that: the write of the answer looked as if it had failed.
+func (c *Consumer) recover(p *partition) {
+	c.mu.Lock()
+	sought := p.sought
+	p.sought = false
+	c.mu.Unlock()
+	if sought {
+		c.reread([]*partition{p})
+	}
 }
 
 // beginAnew ends p as a revoke does, and takes it over again with nothing known of where it is read
@@ -121,7 +136,7 @@ func (c *Consumer) beginAnew(p *partition) (fresh *partition, from int64) {
 	}
 	from = p.committed.Offset
 	fresh = c.adopt(p.at, p.member)
-	fresh.blind = true
+	fresh.blind, fresh.sought = true, true
 	if fresh.park != nil {
 		fresh.park.postponed = true
 	}

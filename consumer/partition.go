@@ -53,6 +53,7 @@ type partition struct {
 	reached   int           // outcomes that wait for a transaction
 	paused    bool          // its fetching is
 	halted    bool          // the control topic lets nothing of it start
+	sought    bool          // blind since a seek, which has not ended
 	leaving   bool          // the group has taken it away: nobody may begin anew with it
 	committed lane.Mark     // Offset -1: not known
 	spots     uint64        // of the tracker, when that was committed

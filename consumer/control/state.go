@@ -112,7 +112,8 @@ func (s *State) Pending(group, topic string, partition int32) (Record, bool) {
 
 // Answer returns what a member has said to a seek.
 func (s *State) Answer(seek Record) (Record, bool) {
-	return s.get(Record{Kind: Sought, Group: seek.Group, Topic: seek.Topic, Partition: seek.Partition, ID: seek.ID})
+	r, ok := s.get(Record{Kind: Sought, Group: seek.Group, Topic: seek.Topic, Partition: seek.Partition, ID: seek.ID})
+	return r, ok && r.ID == seek.ID
 }
 
 // Outdated are the answers of a partition other than to the seek with that id.

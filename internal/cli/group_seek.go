@@ -61,7 +61,6 @@ the oldest one that it remembers is refused without --repeat. Other handlers run
 	c.waiting(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "`place`: start, end, an offset (17), records before the end (-10), how long ago (-5m), a time; required")
 	cmd.Flags().BoolVar(&repeat, "repeat", false, "go back even where the inbox does not remember what it has handled")
-	_ = cmd.MarkFlagRequired("to")
 	return cmd
 }
 
