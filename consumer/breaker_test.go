@@ -31,7 +31,7 @@ func TestABreakerStopsTheHandlerAndNoEventPaysForIt(t *testing.T) {
 					return errors.New("away")
 				}
 				return done.note(ctx, e)
-			}, consumer.Breaker(leat.Breaker{Min: 10, Pause: 15 * time.Second})),
+			}, consumer.WithRetry(leat.Retry{Attempts: 2}), consumer.Breaker(leat.Breaker{Min: 10, Pause: 15 * time.Second})),
 			consumer.On(r.topic, func(context.Context, *leat.Event[Paid]) error { paid.Add(1); return nil }),
 		))
 		leattest.Eventually(t, "ready", m.Ready)
