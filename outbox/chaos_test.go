@@ -20,11 +20,18 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
 	}
-	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 50_000) })
-	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), 4, 10_000) })
+	one := func(*rand.Rand) int { return 1 }
+	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 50_000, one) })
+	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), 4, 10_000, one) })
+	t.Run("shards", func(t *testing.T) {
+		// Mostly three; now and then a relay asks for another number, and all have to follow.
+		some := func(r *rand.Rand) int { return []int{3, 3, 3, 3, 3, 3, 1, 2, 5}[r.IntN(9)] }
+		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 30_000, some)
+	})
 }
 
-func chaos(t *testing.T, w *world, n, events int) {
+// chaos asks shards for the number of shards that a relay asks for.
+func chaos(t *testing.T, w *world, n, events int, shards func(*rand.Rand) int) {
 	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("LEAT_TEST_EVENTS")); err == nil {
 		events = n
@@ -41,9 +48,11 @@ func chaos(t *testing.T, w *world, n, events int) {
 	wrote := make(chan error, 1)
 	go func() { wrote <- ws.run(t.Context(), n, int64(events), seed) }()
 
-	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name}
-	relays := []*process{start(t, as), start(t, as)}
 	r := rand.New(rand.NewPCG(seed, 99))
+	relay := func() *process {
+		return start(t, role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name, Shards: shards(r)})
+	}
+	relays := []*process{relay(), relay()}
 	kills, stops := 0, 0
 	for writing := true; writing; {
 		select {
@@ -56,7 +65,7 @@ func chaos(t *testing.T, w *world, n, events int) {
 			i := r.IntN(len(relays))
 			if r.IntN(4) > 0 {
 				relays[i].kill()
-				relays[i] = start(t, as)
+				relays[i] = relay()
 				kills++
 				continue
 			}
@@ -69,7 +78,7 @@ func chaos(t *testing.T, w *world, n, events int) {
 	for i := range relays {
 		relays[i].kill()
 	}
-	start(t, as)
+	relay()
 	w.empty()
 	t.Logf("%d events, %d transactions rolled back, %d kills, %d stops", ws.written.Load(), ws.aborted.Load(), kills, stops)
 	if kills == 0 {

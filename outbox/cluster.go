@@ -14,8 +14,8 @@ import (
 
 // positionTopic is how the topic of positions is wanted: only the last record of a key counts, and
 // little has to be read through at a takeover.
-func positionTopic(name string) leat.Topic {
-	return leat.Topic{Name: name, Partitions: 1, Config: map[string]string{
+func positionTopic(name string, partitions int) leat.Topic {
+	return leat.Topic{Name: name, Partitions: partitions, Config: map[string]string{
 		"cleanup.policy":            "compact",
 		"segment.bytes":             strconv.Itoa(4 << 20),
 		"min.cleanable.dirty.ratio": "0.1",
@@ -24,16 +24,9 @@ func positionTopic(name string) leat.Topic {
 
 // inspectKafka makes the position topic where it is missing, checks that it keeps what it gets, and
 // asks how large a record the service's topics take.
-func (r *Relay) inspectKafka(ctx context.Context, s *setup) error {
+func (r *shard) inspectKafka(ctx context.Context, s *setup) error {
 	if s.transactional {
-		if _, err := s.client.EnsureTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic)}); err != nil {
-			return fmt.Errorf("make the relay's position topic: %w", err)
-		}
-		infos, err := s.client.TopicStates(ctx, r.cfg.PositionTopic)
-		if err != nil {
-			return fmt.Errorf("inspect the relay's position topic: %w", err)
-		}
-		if err := positionFault(infos[r.cfg.PositionTopic]); err != nil {
+		if err := r.inspectPositions(ctx, s.client); err != nil {
 			return err
 		}
 	}
@@ -42,6 +35,26 @@ func (r *Relay) inspectKafka(ctx context.Context, s *setup) error {
 		owned[t.Name] = true
 	}
 	return r.learnLimits(ctx, s.client, owned)
+}
+
+func (r *shard) inspectPositions(ctx context.Context, c *kafka.Client) error {
+	infos, err := c.TopicStates(ctx, r.cfg.PositionTopic)
+	if err != nil {
+		return fmt.Errorf("inspect the relay's position topic: %w", err)
+	}
+	if infos[r.cfg.PositionTopic].Partitions < r.of {
+		plan, err := c.PlanTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic, r.of)}, kafka.PlanConfig{Grow: true})
+		if err == nil {
+			err = plan.Apply(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("make the relay's position topic: %w", err)
+		}
+		if infos, err = c.TopicStates(ctx, r.cfg.PositionTopic); err != nil {
+			return fmt.Errorf("inspect the relay's position topic: %w", err)
+		}
+	}
+	return positionFault(infos[r.cfg.PositionTopic])
 }
 
 // positionFault says why the topic would not keep the relay's position.
@@ -57,7 +70,7 @@ func positionFault(info kafka.TopicState) error {
 }
 
 // learnLimits asks how large a record the topics take. A topic that is missing has no limit yet.
-func (r *Relay) learnLimits(ctx context.Context, c *kafka.Client, topics map[string]bool) error {
+func (r *shard) learnLimits(ctx context.Context, c *kafka.Client, topics map[string]bool) error {
 	there, err := c.TopicStates(ctx, slices.Sorted(maps.Keys(topics))...)
 	if err != nil {
 		return fmt.Errorf("ask for the topics' limits: %w", err)

@@ -15,7 +15,7 @@ import (
 
 // reign is the time from one takeover to the next error: all that the relay knows, it forgets then.
 type reign struct {
-	*Relay
+	*shard
 	setup  *setup
 	way    way
 	reader *reader
@@ -45,23 +45,26 @@ type way interface {
 
 // lead takes over and relays until an error or the end of stop. work outlives stop, so that what is
 // in hand is finished.
-func (r *Relay) lead(work, stop context.Context, s *setup) error {
-	w, err := r.open(work, s)
+func (s *shard) lead(work, stop context.Context, set *setup) error {
+	w, err := s.open(work, set)
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	g := &reign{Relay: r, setup: s, way: w, pace: r.cfg.PollMin}
-	g.reader = &reader{db: r.db, fenced: r.db.Dialect() == sqldb.Postgres, every: r.cfg.SweepEvery, look: look{rows: r.cfg.BatchRows, bytes: r.cfg.BatchBytes}}
+	g := &reign{shard: s, setup: set, way: w, pace: s.cfg.PollMin}
+	g.reader = &reader{db: s.db, fenced: s.db.Dialect() == sqldb.Postgres, every: s.cfg.SweepEvery, look: look{rows: s.cfg.BatchRows, bytes: s.cfg.BatchBytes, shard: s.number, of: s.of}}
 	if err := g.takeOver(work); err != nil {
 		return fmt.Errorf("take over the outbox: %w", err)
 	}
-	r.leads()
+	s.leads()
+	defer s.standsBy()
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	keep, done := context.WithCancel(stop)
 	defer done()
-	keeper.Go(func() { _ = r.box.KeepInbox(keep) })
+	if s.number == 0 {
+		keeper.Go(func() { _ = s.box.KeepInbox(keep) })
+	}
 	defer g.helpers.Wait()
 	for stop.Err() == nil {
 		b, err := g.pass(work)
@@ -184,7 +187,7 @@ func (g *reign) rest(stop context.Context, b *batch) {
 	timer := time.NewTimer(min(wait, time.Until(g.due)))
 	defer timer.Stop()
 	select {
-	case <-g.box.wake:
+	case <-g.wake:
 		g.pace, g.due = g.cfg.PollMin, time.Time{}
 	case <-timer.C:
 	case <-stop.Done():
@@ -199,9 +202,12 @@ func (g *reign) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := readMeta(ctx, g.db)
+	m, err := readMeta(ctx, g.db, g.number)
 	if err != nil {
 		return err
+	}
+	if m.shards != g.of {
+		return errResharded
 	}
 	g.counts.takeovers.Inc()
 	if !g.setup.transactional {
@@ -245,7 +251,7 @@ func (g *reign) crown(ctx context.Context, last *position) error {
 		before = last.Token
 	}
 	g.pos.Token = leat.NewID()
-	if err := writeTokens(ctx, g.db, g.pos.Token, before); err != nil {
+	if err := writeTokens(ctx, g.db, g.number, g.pos.Token, before); err != nil {
 		return err
 	}
 	p := g.pos
@@ -254,7 +260,7 @@ func (g *reign) crown(ctx context.Context, last *position) error {
 		return fmt.Errorf("write the position: %w", err)
 	}
 	g.pos = p
-	return writeTokens(ctx, g.db, g.pos.Token, g.pos.Token)
+	return writeTokens(ctx, g.db, g.number, g.pos.Token, g.pos.Token)
 }
 
 // errLost says that the lease could not be kept.

@@ -19,15 +19,21 @@ type throne struct {
 
 // await waits until this relay has the lease. It alone decides who leads: relays that took over
 // whenever they were fenced off would end each other's work in turns.
-func (r *Relay) await(stop context.Context) (*throne, error) {
-	lease := r.db.Lease(sqldb.LeaseConfig{Name: "outbox relay", Holder: r.cfg.Holder, TTL: r.cfg.LeaseTTL})
+// It waits for its turn too, where share says that others are to lead this one; nil: it does not.
+func (r *shard) await(stop context.Context, share *share) (*throne, error) {
+	lease := r.db.Lease(sqldb.LeaseConfig{Name: r.name("outbox relay"), Holder: r.cfg.Holder, TTL: r.cfg.LeaseTTL})
 	for {
-		_, err := lease.Acquire(stop)
-		if err == nil {
-			return r.hold(stop, lease), nil
-		}
-		if !errors.Is(err, sqldb.ErrLeaseHeld) {
-			return nil, fmt.Errorf("acquire the relay's lease: %w", err)
+		if share == nil || share.may(r.number) {
+			_, err := lease.Acquire(stop)
+			if err == nil {
+				return r.hold(stop, lease), nil
+			}
+			if share != nil {
+				share.leave(r.number)
+			}
+			if !errors.Is(err, sqldb.ErrLeaseHeld) {
+				return nil, fmt.Errorf("acquire the relay's lease: %w", err)
+			}
 		}
 		r.standsBy()
 		if err := sleep(stop, lease.TTL()/5); err != nil {
@@ -37,7 +43,7 @@ func (r *Relay) await(stop context.Context) (*throne, error) {
 }
 
 // hold keeps the lease until end is called.
-func (r *Relay) hold(stop context.Context, lease *sqldb.Lease) *throne {
+func (r *shard) hold(stop context.Context, lease *sqldb.Lease) *throne {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	var keeper sync.WaitGroup
 	keeper.Go(func() { r.renew(ctx, cancel, lease) })
@@ -63,7 +69,7 @@ func (r *Relay) hold(stop context.Context, lease *sqldb.Lease) *throne {
 }
 
 // renew keeps the lease alive; once it can't any more, ctx ends before another may lead.
-func (r *Relay) renew(ctx context.Context, cancel context.CancelCauseFunc, lease *sqldb.Lease) {
+func (r *shard) renew(ctx context.Context, cancel context.CancelCauseFunc, lease *sqldb.Lease) {
 	good := time.Now()
 	for sleep(ctx, lease.TTL()/4) == nil {
 		asked := time.Now()

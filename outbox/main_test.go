@@ -28,6 +28,7 @@ type role struct {
 	Brokers  []string
 	Name     string // of the service
 	Topic    string
+	Shards   int
 	Dir      string // of the embedded broker
 	Seed     int64
 	Events   int
@@ -110,7 +111,7 @@ func relayRole(ctx context.Context, as role) error {
 	}
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		Box: box, Kafka: kafka.Config{Brokers: as.Brokers, Logger: slog.New(slog.DiscardHandler)}, Logger: quiet(),
-		LeaseTTL: time.Second, TransactionTimeout: 3 * time.Second, SweepEvery: time.Second,
+		Shards: as.Shards, LeaseTTL: time.Second, TransactionTimeout: 3 * time.Second, SweepEvery: time.Second,
 		Hook: func(point string) {
 			if point == "relay.committed" {
 				fmt.Println(point)

@@ -32,8 +32,8 @@ func newRelayCounts(m *telemetry.Registry, r *Relay) relayCounts {
 		return func(set func(float64, ...string)) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if r.state.leading {
-				set(of(&r.state.seen))
+			if len(r.shards) > 0 && r.shards[0].state.leading { // the first one speaks for all
+				set(of(&r.shards[0].state.seen))
 			}
 		}
 	}
@@ -45,15 +45,17 @@ func newRelayCounts(m *telemetry.Registry, r *Relay) relayCounts {
 		seen(func(s *Status) float64 { return s.Age.Seconds() }))
 	m.GaugeFunc("leat_outbox_oldest_writer_seconds", "Age of the oldest transaction that may still write events; PostgreSQL only.", nil,
 		seen(func(s *Status) float64 { return s.Writer.Seconds() }))
-	m.GaugeFunc("leat_outbox_relay_state", "1 where this process's relay leads, 0 where it stands by or is in trouble.", nil,
+	m.GaugeFunc("leat_outbox_relay_state", "How many shards this process's relay leads (1 without shards), 0 where it stands by or is in trouble.", nil,
 		func(set func(float64, ...string)) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			if r.state.leading {
-				set(1)
-			} else {
-				set(0)
+			leads := 0
+			for _, s := range r.shards {
+				if s.state.leading {
+					leads++
+				}
 			}
+			set(float64(leads))
 		})
 	return relayCounts{
 		published:   m.Counter("leat_outbox_published_total", "Events that left the outbox."),

@@ -78,6 +78,9 @@ func (r *reader) advance(b *batch, now time.Time) {
 		r.reach = b.last()
 	} else {
 		r.reach = max(r.reach, b.last())
+		if r.look.of > 1 { // what lies between belongs to others
+			r.reach = max(r.reach, r.mark)
+		}
 	}
 	if r.fenced {
 		r.floor = min(r.mark, r.reach)

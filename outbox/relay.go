@@ -22,10 +22,15 @@ type RelayConfig struct {
 	Box   *Box
 	Kafka kafka.Config
 
-	// PositionTopic keeps the relay's position. It has one partition, is compacted, and is made
-	// where that is allowed. Empty: "leat.outbox." and the box's source. Not used on the embedded
+	// PositionTopic keeps the relay's position. It has one partition per shard, is compacted, and is
+	// made where that is allowed. Empty: "leat.outbox." and the box's source. Not used on the embedded
 	// broker.
 	PositionTopic string
+	// Shards is how many relays share the work, each with the events of its keys: the processes that
+	// run this relay divide the shards among them. All should ask for the same number; the last one
+	// that starts with another changes it for all, in some seconds, once what is in hand is finished.
+	// More than one needs PostgreSQL. 0: 1; at most 64.
+	Shards int
 	// BatchRows and BatchBytes bound one Kafka transaction. 0: 5,000 rows, 16 MiB.
 	BatchRows, BatchBytes int
 	// PollMin and PollMax bound the wait between two looks at an outbox in which nothing waits;
@@ -74,6 +79,12 @@ func (c RelayConfig) Validate() error {
 	if c.BatchRows < 0 || c.BatchBytes < 0 {
 		faults = append(faults, errors.New("BatchRows and BatchBytes can't be negative"))
 	}
+	switch {
+	case c.Shards < 0 || c.Shards > maxShards:
+		faults = append(faults, fmt.Errorf("Shards %d is not between 1 and %d", c.Shards, maxShards))
+	case c.Shards > 1 && c.Box != nil && c.Box.db.Dialect() != sqldb.Postgres:
+		faults = append(faults, errors.New("more than one of Shards needs PostgreSQL: SQLite has one writer, which one relay outruns"))
+	}
 	for name, d := range map[string]time.Duration{
 		"PollMin": c.PollMin, "PollMax": c.PollMax, "TransactionTimeout": c.TransactionTimeout,
 		"LeaseTTL": c.LeaseTTL, "SweepEvery": c.SweepEvery, "DrainTimeout": c.DrainTimeout,
@@ -94,6 +105,7 @@ func orDefault[T comparable](v *T, d T) {
 
 func (c RelayConfig) withDefaults() RelayConfig {
 	orDefault(&c.PositionTopic, "leat.outbox."+c.Box.cfg.Source)
+	orDefault(&c.Shards, 1)
 	orDefault(&c.BatchRows, 5000)
 	orDefault(&c.BatchBytes, 16<<20)
 	orDefault(&c.PollMin, 2*time.Millisecond)
@@ -115,8 +127,8 @@ func (c RelayConfig) withDefaults() RelayConfig {
 	return c
 }
 
-// Relay brings the events of one outbox to Kafka. Any number of relays may run for an outbox: one
-// works, the others stand by.
+// Relay brings the events of one outbox to Kafka. Any number of relays may run for an outbox: each
+// shard has one that works, the others stand by.
 type Relay struct {
 	cfg    RelayConfig
 	box    *Box
@@ -125,10 +137,11 @@ type Relay struct {
 	counts relayCounts
 
 	running atomic.Bool
-	hurdle  hurdle // of Run's goroutine
 
-	mu    sync.Mutex
-	state state // guarded by mu
+	mu      sync.Mutex
+	shards  []*shard // of this generation
+	err     error    // why there are none
+	warning string   // what did not fit together at the last takeover that found something
 }
 
 // NewRelay makes a relay; Run does the work.
@@ -137,9 +150,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 		return nil, fmt.Errorf("make relay: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	r := &Relay{cfg: cfg, box: cfg.Box, db: cfg.Box.db, log: cfg.Logger, hurdle: newHurdle()}
+	r := &Relay{cfg: cfg, box: cfg.Box, db: cfg.Box.db, log: cfg.Logger}
 	r.counts = newRelayCounts(cfg.Metrics, r)
-	r.note(errors.New("the relay has not started"))
+	r.generation(nil, errors.New("the relay has not started"))
 	return r, nil
 }
 
@@ -151,17 +164,37 @@ func (r *Relay) Run(ctx context.Context) error {
 		return errors.New("run relay: it runs already")
 	}
 	defer r.running.Store(false)
+	asked := false
+	err := r.persist(ctx, func(err error) { r.generation(nil, err) }, func(ctx context.Context) error {
+		if !asked {
+			if err := r.ask(ctx); err != nil {
+				return err
+			}
+			asked = true
+		}
+		return r.serve(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("run relay: %w", err)
+	}
+	r.generation(nil, errors.New("the relay has ended"))
+	return nil
+}
+
+// persist serves until ctx ends, again after each error, which is noted. It returns an error only
+// where a person must change something.
+func (r *Relay) persist(ctx context.Context, note func(error), serve func(context.Context) error) error {
 	backoff, failures := leat.Retry{Base: 50 * time.Millisecond, Max: 5 * time.Second}, 0
 	for ctx.Err() == nil {
 		started := time.Now()
-		err := r.serve(ctx)
-		if ctx.Err() != nil && (err == nil || errors.Is(err, context.Cause(ctx))) {
-			break
+		err := serve(ctx)
+		if err == nil || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+			continue
 		}
 		if setup, ok := errors.AsType[*SetupError](err); ok {
-			return fmt.Errorf("run relay: %w", setup)
+			return setup
 		}
-		r.note(err)
+		note(err)
 		r.counts.failures.Inc()
 		if _, learned := errors.AsType[*refusedError](err); learned || time.Since(started) > backoff.Max {
 			failures = 0
@@ -170,26 +203,5 @@ func (r *Relay) Run(ctx context.Context) error {
 		r.log.WarnContext(ctx, "relay starts anew", "attempt", failures, "error", err)
 		_ = sleep(ctx, backoff.Delay(failures, rand.Float64()))
 	}
-	r.note(errors.New("the relay has ended"))
 	return nil
-}
-
-// serve waits for the lease and then leads until something goes wrong or ctx ends. The order is
-// lease, fence, position, work: fencing first would make every standby end the leader's work.
-func (r *Relay) serve(ctx context.Context) error {
-	setup, err := r.inspect(ctx)
-	if err != nil {
-		return err
-	}
-	defer setup.client.Close()
-	lease, err := r.await(ctx)
-	if err != nil {
-		return err
-	}
-	defer lease.end()
-	err = r.lead(lease.ctx, ctx, setup)
-	if err != nil && lease.ctx.Err() == nil {
-		err = errors.Join(err, r.tell(lease.ctx, err.Error()))
-	}
-	return err
 }

@@ -42,11 +42,17 @@ type look struct {
 	above int64    // ids above this
 	taken []ids    // and none of these, which are on their way out
 	held  []string // topics that are passed over
+	shard int      // of the shards; of 0 or 1: all rows
+	of    int
 	rows  int
 	bytes int
 }
 
 const rowColumns = `id, skip, topic, key, event_id, event_type, attributes, data`
+
+// slot is the one of 256 that a row belongs to, by its key; a row without a key has no order to keep.
+// One server computes it for all shards, so they agree, whatever its release makes of hashtext.
+const slot = `(hashtext(encode(coalesce(key, convert_to(event_id, 'UTF8')), 'hex')) & 255)`
 
 func (l look) passes(id int64) bool {
 	for _, t := range l.taken {
@@ -67,6 +73,10 @@ func (l look) query() (string, []any) {
 	}
 	if len(l.held) > 0 {
 		b.WriteByte(')')
+	}
+	if l.of > 1 {
+		args = append(args, l.of, l.shard)
+		b.WriteString(` and ` + slot + ` % $` + strconv.Itoa(len(args)-1) + `::int = $` + strconv.Itoa(len(args)) + `::int`)
 	}
 	limit := int64(l.rows)
 	for _, t := range l.taken {

@@ -11,7 +11,8 @@ import (
 // setup is what was found when the relay looked at its database and its cluster.
 type setup struct {
 	database      database
-	transactional bool // the cluster's transactions can be relied on
+	id            string // of transactions, this outbox's alone: staging beside production, or a new data directory on an old cluster, has another
+	transactional bool   // the cluster's transactions can be relied on
 	client        *kafka.Client
 	letters       map[string]bool // topics of letters that are there, by the topic they are about
 }
@@ -25,12 +26,12 @@ func (r *Relay) transactionalID(s *setup) string {
 
 // inspect looks whether the relay may start, and refuses where events could get lost or out of
 // order unseen.
-func (r *Relay) inspect(ctx context.Context) (*setup, error) {
-	m, err := readMeta(ctx, r.db)
+func (r *shard) inspect(ctx context.Context) (*setup, error) {
+	m, err := readMeta(ctx, r.db, r.number)
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{letters: map[string]bool{}, database: database{Outbox: m.outbox}}
+	s := &setup{letters: map[string]bool{}, database: database{Outbox: m.outbox}, id: r.name("leat-outbox-" + m.outbox)}
 	if r.db.Dialect() == sqldb.Postgres {
 		if err := inspectPostgres(ctx, r.db, &s.database); err != nil {
 			return nil, fmt.Errorf("inspect the outbox's table: %w", err)

@@ -22,8 +22,10 @@ type Status struct {
 	// Writer is the age of the oldest transaction that may still write events, 0 where there is
 	// none; on PostgreSQL only.
 	Writer time.Duration `json:"writer_ns,omitempty"`
-	// Leading says whether the relay that was asked does the work; others stand by.
-	Leading bool `json:"leading"`
+	// Leading says whether the relay that was asked does the work, or a part of it; others stand by.
+	Leading bool  `json:"leading"`
+	Leads   []int `json:"leads,omitempty"`  // the shards that it leads
+	Shards  int   `json:"shards,omitempty"` // how many there are
 	// Warning is what did not fit together when the relay that was asked took over: another database,
 	// a restored one, a lost position.
 	Warning string `json:"warning,omitempty"`
@@ -35,11 +37,11 @@ const statusRows = 100_000
 // Status looks at the outbox in the database, whoever relays it.
 func (b *Box) Status(ctx context.Context) (s Status, err error) {
 	err = b.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		m, err := metaOf(ctx, tx)
+		m, err := metaOf(ctx, tx, 0)
 		if err != nil {
 			return err
 		}
-		s = Status{Outbox: m.outbox, Trouble: m.trouble, Since: m.troubleAt}
+		s = Status{Outbox: m.outbox, Shards: m.shards, Trouble: m.trouble, Since: m.troubleAt}
 		if err := tx.QueryRow(ctx, `select count(*) from (select 1 from leat_outbox limit $1) waiting`, statusRows).Scan(&s.Rows); err != nil {
 			return err
 		}
@@ -82,77 +84,94 @@ const oldestWriter = `select coalesce(extract(epoch from clock_timestamp() - min
 	where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted and l.relation = 'leat_outbox'::regclass
 	and l.database = (select oid from pg_database where datname = current_database())`
 
-// state is what the relay says of itself.
+// state is what a shard's relay says of itself.
 type state struct {
 	leading bool
 	err     error  // why it is not ready, nil while it leads or stands by
 	told    bool   // trouble stands so in leat_outbox_meta
 	trouble string // what keeps events from leaving
-	warning string // what did not fit together at the last takeover
 	seen    Status // at the last upkeep
+}
+
+// generation sets the shards that this process relays, or why there are none.
+func (r *Relay) generation(shards []*shard, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shards, r.err = shards, err
+}
+
+// number is how many shards there are.
+func (r *Relay) number() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.shards)
 }
 
 // Ready is nil while the relay leads or stands by, else it says what is wrong.
 func (r *Relay) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.state.err
+	all := []error{r.err}
+	for _, s := range r.shards {
+		all = append(all, s.state.err)
+	}
+	return errors.Join(all...)
 }
 
-// Status looks at the outbox, and says whether this relay leads.
+// Status looks at the outbox, and says whether this relay leads it, or a shard of it.
 func (r *Relay) Status(ctx context.Context) (Status, error) {
-	s, err := r.box.Status(ctx)
+	status, err := r.box.Status(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.Leading, s.Warning = r.state.leading, r.state.warning
-	return s, err
+	status.Warning = r.warning
+	for _, s := range r.shards {
+		status.Leading = status.Leading || s.state.leading
+		if s.state.leading {
+			status.Leads = append(status.Leads, s.number)
+		}
+	}
+	return status, err
 }
 
 // Skip is Box.Skip.
 func (r *Relay) Skip(ctx context.Context, id int64) error { return r.box.Skip(ctx, id) }
 
 // note says that the relay neither leads nor stands by.
-func (r *Relay) note(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state.leading, r.state.err = false, err
-}
+func (s *shard) note(err error) { s.become(false, err) }
 
 // standsBy says that another relay leads.
-func (r *Relay) standsBy() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state.leading, r.state.err = false, nil
-}
+func (s *shard) standsBy() { s.become(false, nil) }
 
 // leads says that this relay leads and is well.
-func (r *Relay) leads() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state.leading, r.state.err = true, nil
+func (s *shard) leads() { s.become(true, nil) }
+
+func (s *shard) become(leading bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.leading, s.state.err = leading, err
 }
 
 // warn tells what a person should know and the relay can go on with.
-func (r *Relay) warn(ctx context.Context, what string) {
-	r.log.ErrorContext(ctx, "the outbox and Kafka do not fit together", "error", what)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state.warning = what
+func (s *shard) warn(ctx context.Context, what string) {
+	s.log.ErrorContext(ctx, "the outbox and Kafka do not fit together", "error", what)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.warning = what
 }
 
 // tell leaves word in the database of what keeps events from leaving, where it has changed.
-func (r *Relay) tell(ctx context.Context, trouble string) error {
-	r.mu.Lock()
-	same := r.state.told && r.state.trouble == trouble
-	r.mu.Unlock()
+func (s *shard) tell(ctx context.Context, trouble string) error {
+	s.mu.Lock()
+	same := s.state.told && s.state.trouble == trouble
+	s.mu.Unlock()
 	if same {
 		return nil
 	}
-	if err := writeTrouble(ctx, r.db, trouble); err != nil {
+	if err := writeTrouble(ctx, s.db, s.number, trouble); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state.told, r.state.trouble = true, trouble
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.told, s.state.trouble = true, trouble
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // open opens a way out to Kafka. On a cluster with transactions this fences every earlier relay of
 // the outbox off and ends what it had open.
-func (r *Relay) open(ctx context.Context, s *setup) (way, error) {
+func (r *shard) open(ctx context.Context, s *setup) (way, error) {
 	if !s.transactional {
 		p, err := s.client.Producer(kafka.ProducerConfig{})
 		if err != nil {
@@ -28,16 +28,17 @@ func (r *Relay) open(ctx context.Context, s *setup) (way, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take over the outbox's transactions: %w", err)
 	}
-	return &transactional{t: t, outbox: s.database.Outbox, topic: r.cfg.PositionTopic, timeout: r.cfg.TransactionTimeout, hook: r.cfg.Hook}, nil
+	return &transactional{t: t, outbox: s.database.Outbox, topic: r.cfg.PositionTopic, partition: int32(r.number), timeout: r.cfg.TransactionTimeout, hook: r.cfg.Hook}, nil
 }
 
 // transactional puts the events and the position into one Kafka transaction.
 type transactional struct {
-	t       *kafka.Transactor
-	outbox  string
-	topic   string // of positions
-	timeout time.Duration
-	hook    func(string)
+	t         *kafka.Transactor
+	outbox    string
+	topic     string // of positions
+	partition int32
+	timeout   time.Duration
+	hook      func(string)
 }
 
 func (w *transactional) close() { w.t.Close() }
@@ -47,7 +48,7 @@ func (w *transactional) close() { w.t.Close() }
 func (w *transactional) last(ctx context.Context) (p *position, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*w.timeout+10*time.Second, errors.New("the position was not read in time"))
 	defer cancel()
-	err = w.t.ReadPartition(ctx, w.topic, 0, 0, func(rec leat.Wire) error {
+	err = w.t.ReadPartition(ctx, w.topic, w.partition, 0, func(rec leat.Wire) error {
 		if string(rec.Key()) != w.outbox {
 			return nil
 		}
@@ -71,7 +72,7 @@ func (w *transactional) send(ctx context.Context, p *position, messages []leat.M
 	if err := w.t.Produce(ctx, messages); err != nil {
 		return err
 	}
-	if err := w.t.Produce(ctx, letters, kafka.Raw{Topic: w.topic, Key: []byte(w.outbox), Value: value}); err != nil {
+	if err := w.t.Produce(ctx, letters, kafka.Raw{Topic: w.topic, Partition: w.partition, Key: []byte(w.outbox), Value: value}); err != nil {
 		return err
 	}
 	w.hook("relay.produced")

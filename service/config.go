@@ -22,6 +22,10 @@ type Config struct {
 	// Handlers say what the service does with the events of other services' topics and its own.
 	Handlers []leat.Handler
 
+	// OutboxShards is how many relays share the service's outbox, each with the events of its keys and
+	// divided among the processes; see outbox.RelayConfig. On PostgreSQL only: SQLite has one. 0: 1.
+	OutboxShards int
+
 	// Migrations are the files NNNN_name.sql of the service's own tables, at the root or in one
 	// directory. Variants NNNN_name.postgres.sql and NNNN_name.sqlite.sql win on their database.
 	Migrations fs.FS

@@ -81,8 +81,12 @@ func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	if err != nil || s.box == nil {
 		return err
 	}
+	shards := 1
+	if s.db.Dialect() == sqldb.Postgres {
+		shards = s.cfg.OutboxShards
+	}
 	s.relay, err = outbox.NewRelay(outbox.RelayConfig{
-		Box: s.box, Kafka: s.kafka(),
+		Box: s.box, Kafka: s.kafka(), Shards: shards,
 		PositionTopic: positionTopic(s.host.cfg.Prefix, s.name),
 		DrainTimeout:  s.host.share(0.1),
 		Hook:          s.hook, Metrics: s.metrics, Logger: s.log,

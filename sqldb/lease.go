@@ -122,6 +122,51 @@ func (l *Lease) Release(ctx context.Context) error {
 	return nil
 }
 
+// Guard makes sure, inside a transaction, that the lease is held until the transaction ends: nobody
+// else can acquire it before. ErrLeaseLost: it is not held.
+func (l *Lease) Guard(ctx context.Context, tx *Tx) error {
+	now, _, args := l.clock(l.cfg.Name, l.held())
+	n, err := tx.Exec(ctx, `update leat_lease set token = token where name = $1 and token = $2 and expires_at > `+now, args[:len(args)-1]...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("guard lease %s: %w", l.cfg.Name, err)
+	case n == 0:
+		return fmt.Errorf("guard lease %s: %w", l.cfg.Name, ErrLeaseLost)
+	}
+	return nil
+}
+
+// Leases are the names of the leases that begin with prefix and are held now.
+func (db *DB) Leases(ctx context.Context, prefix string) (names []string, err error) {
+	if err := db.Lease(LeaseConfig{Name: prefix}).prepare(ctx); err != nil {
+		return nil, fmt.Errorf("list leases: %w", err)
+	}
+	now, args := "clock_timestamp()", []any{prefix}
+	if db.dialect != Postgres {
+		now, args = "$2", append(args, time.Now())
+	}
+	err = db.View(ctx, func(ctx context.Context, tx *Tx) error {
+		names = nil
+		rows, err := tx.Query(ctx, `select name from leat_lease where substr(name, 1, length($1)) = $1 and expires_at > `+now+` order by name`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list leases: %w", err)
+	}
+	return names, nil
+}
+
 // clock gives the SQL of now and of the end of a TTL that begins now, and the arguments with what
 // they need added: the TTL's end always is the last.
 func (l *Lease) clock(args ...any) (now, until string, _ []any) {

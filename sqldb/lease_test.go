@@ -1,7 +1,9 @@
 package sqldb_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -71,6 +73,64 @@ func TestLeaseThatRanOutGoesToAnotherAndRenewSaysSo(t *testing.T) {
 		}
 		if err := b.Renew(t.Context()); err != nil {
 			t.Errorf("the loser's release took it from the heir: %v", err)
+		}
+	})
+}
+
+func TestLeasesThatAreHeldAreListed(t *testing.T) {
+	each(t, func(t *testing.T, d *sql.Database, db *sqldb.DB) {
+		gone := db.Lease(sqldb.LeaseConfig{Name: "part 1", TTL: time.Hour})
+		for _, l := range []*sqldb.Lease{gone, db.Lease(sqldb.LeaseConfig{Name: "part 2"}), db.Lease(sqldb.LeaseConfig{Name: "other"})} {
+			if _, err := l.Acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := gone.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := open(t, d.URL).Leases(t.Context(), "part "); err != nil || !slices.Equal(held, []string{"part 2"}) {
+			t.Errorf("held are %q, %v", held, err)
+		}
+	})
+}
+
+// Nobody acquires a guarded lease before the transaction ends, though it has run out by then.
+func TestAGuardedLeaseIsNotTakenOver(t *testing.T) {
+	each(t, func(t *testing.T, d *sql.Database, db *sqldb.DB) {
+		a := db.Lease(sqldb.LeaseConfig{Name: "relay", TTL: 300 * time.Millisecond})
+		b := open(t, d.URL).Lease(sqldb.LeaseConfig{Name: "relay", TTL: time.Hour})
+		if _, err := a.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var over atomic.Bool
+		heir := make(chan error, 1)
+		err := db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			if err := a.Guard(ctx, tx); err != nil {
+				return err
+			}
+			go func() {
+				for {
+					_, err := b.Acquire(t.Context())
+					if errors.Is(err, sqldb.ErrLeaseHeld) {
+						continue
+					}
+					if err == nil && !over.Load() {
+						err = errors.New("taken over inside the transaction")
+					}
+					heir <- err
+					return
+				}
+			}()
+			<-time.After(600 * time.Millisecond) // runs out meanwhile
+			over.Store(true)
+			return nil
+		})
+		if err := errors.Join(err, <-heir); err != nil {
+			t.Error(err)
+		}
+		err = db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return a.Guard(ctx, tx) })
+		if !errors.Is(err, sqldb.ErrLeaseLost) {
+			t.Errorf("guard of a lost lease: %v", err)
 		}
 	})
 }
