@@ -81,7 +81,7 @@ func (c RelayConfig) Validate() error {
 	}
 	switch {
 	case c.Shards < 0 || c.Shards > maxShards:
-		faults = append(faults, fmt.Errorf("Shards %d is not between 1 and %d", c.Shards, maxShards))
+		faults = append(faults, fmt.Errorf("%d is no number of Shards: 1 to %d", c.Shards, maxShards))
 	case c.Shards > 1 && c.Box != nil && c.Box.db.Dialect() != sqldb.Postgres:
 		faults = append(faults, errors.New("more than one of Shards needs PostgreSQL: SQLite has one writer, which one relay outruns"))
 	}

@@ -151,10 +151,10 @@ func newShare(limit int) *share { return &share{limit: limit, leads: map[int]con
 func (h *share) may(number int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, on := h.leads[number]; !on && len(h.leads) >= h.limit {
+	if len(h.leads) >= h.limit {
 		return false
 	}
-	h.leads[number] = h.leads[number]
+	h.leads[number] = nil
 	return true
 }
 
