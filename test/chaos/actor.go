@@ -46,12 +46,14 @@ const tickType = "chaos.tick.written.v1"
 type role struct {
 	Name    string
 	Brokers []string
-	Dir     string // for its histories
+	Dir     string // of a writer: for its histories
+	Listen  string // of a copier: for probes and metrics; "": it is a writer
 }
 
-const roleEnv = "LEAT_CHAOS_WRITER"
+const roleEnv = "LEAT_CHAOS_ROLE"
 
-// actAsTold runs as a writer where the environment says so, until SIGTERM, and says whether it did.
+// actAsTold runs as a writer or a copier where the environment says so, until SIGTERM, and says whether
+// it did.
 func actAsTold() bool {
 	text := os.Getenv(roleEnv)
 	if text == "" {
@@ -62,10 +64,14 @@ func actAsTold() bool {
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		defer stop()
-		err = r.act(ctx)
+		if r.Listen != "" {
+			err = r.copy(ctx)
+		} else {
+			err = r.act(ctx)
+		}
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "chaos writer:", err)
+		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
 	return true

@@ -46,6 +46,9 @@ var sessions = []string{
 
 // startService starts a process of a service.
 func startService(st *stage, dir, name, service, addr string) (*member, error) {
+	if service == copierName {
+		return startSelf(st, dir, role{Name: name, Listen: addr})
+	}
 	m := &member{name: name, service: service, addr: addr}
 	argv := append([]string{st.binary, "run", service, "--listen", addr, "-X", "client.id=" + name}, sessions...)
 	var err error
@@ -59,19 +62,23 @@ func startService(st *stage, dir, name, service, addr string) (*member, error) {
 	return m, err
 }
 
-// startWriter starts this program as a writer.
-func startWriter(st *stage, dir, name string) (*member, error) {
+// startSelf starts this program as a writer or a copier.
+func startSelf(st *stage, dir string, r role) (*member, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	told, err := json.Marshal(role{Name: name, Brokers: st.brokers, Dir: dir})
+	r.Brokers, r.Dir = st.brokers, dir
+	told, err := json.Marshal(r)
 	if err != nil {
-		return nil, fmt.Errorf("tell a writer its role: %w", err)
+		return nil, fmt.Errorf("tell a process its role: %w", err)
 	}
-	m := &member{name: name}
+	m := &member{name: r.Name, addr: r.Listen}
+	if r.Listen != "" {
+		m.service = copierName
+	}
 	m.program, err = server.StartProgram(server.ProgramConfig{
-		Argv: []string{self}, Env: []string{roleEnv + "=" + string(told)}, Log: filepath.Join(dir, name+".log"),
+		Argv: []string{self}, Env: []string{roleEnv + "=" + string(told)}, Log: filepath.Join(dir, r.Name+".log"),
 	})
 	return m, err
 }

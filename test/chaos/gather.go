@@ -62,6 +62,12 @@ func (g *gatherer) gather(ctx context.Context) error {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	for _, s := range g.services {
+		if s.Name == copierName {
+			if err := errors.Join(g.takes(s), g.copies(ctx, stable)); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := errors.Join(g.takes(s), g.effects(ctx, conn, s.Name), g.outbox(ctx, conn, s.Name)); err != nil {
 			return err
 		}

@@ -3,12 +3,13 @@
 // # What
 //
 // A real cluster of three Kafka brokers, a real PostgreSQL, the shop's services as processes of their
-// own, two or three of each, and writers beside them. Customers order through HTTP. A schedule drawn
-// from the seed kills processes with -9, freezes them for longer than their sessions, kills and
-// freezes leaders, restarts the database, cuts single clients off single brokers and loses or delays
-// exactly the requests and replies that transactions and offsets hang on (test/chaos/proxy). Whoever
-// acts writes down what it does; at the end everything heals, the work drains, all topics and tables
-// are read whole, and test/chaos/audit judges.
+// own, two or three of each, and beside them writers, with a service that copies what they send by an
+// exactly-once transform. Customers order through HTTP. A schedule drawn from the seed kills processes
+// with -9, freezes them for longer than their sessions, kills and freezes leaders, restarts the
+// database, cuts single clients off single brokers and loses or delays exactly the requests and replies
+// that transactions and offsets hang on (test/chaos/proxy). Whoever acts writes down what it does; at
+// the end everything heals, the work drains, all topics and tables are read whole, and test/chaos/audit
+// judges.
 //
 // # Use
 //

@@ -82,7 +82,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, errors.New("rate, for and drain have to be above 0")
 	}
 	cfg.Seed = cmp.Or(cfg.Seed, rand.Uint64N(1_000_000)+1)
-	c := &chaos{cfg: cfg, dir: cfg.Dir, out: cfg.Out, services: shop.Services(shop.Config{})}
+	c := &chaos{cfg: cfg, dir: cfg.Dir, out: cfg.Out, services: append(shop.Services(shop.Config{}), copier())}
 	if c.out == nil {
 		c.out = io.Discard
 	}
@@ -208,11 +208,11 @@ func (c *chaos) run(ctx context.Context) (*Report, error) {
 
 // prepare starts all processes and everything that reads and writes beside them.
 func (c *chaos) prepare(ctx context.Context, processes map[string]string, services, writers []string) error {
-	var topics, shopTopics []string
+	var shopTopics []string
 	for _, t := range contract.Topics() {
 		shopTopics = append(shopTopics, t.Name)
 	}
-	topics = append(slices.Clone(shopTopics), sentTopic.Name, txnTopic.Name)
+	topics := append(slices.Clip(shopTopics), sentTopic.Name, txnTopic.Name, copiedTopic.Name)
 	var groups []string
 	for _, s := range c.services {
 		groups = append(groups, s.Name)
@@ -236,7 +236,7 @@ func (c *chaos) prepare(ctx context.Context, processes map[string]string, servic
 	for _, committed := range []bool{true, false} {
 		name, read := "reader-committed", topics
 		if !committed {
-			name, read = "reader-uncommitted", []string{sentTopic.Name, txnTopic.Name}
+			name, read = "reader-uncommitted", []string{sentTopic.Name, txnTopic.Name, copiedTopic.Name}
 		}
 		log, err := c.log(name)
 		if err != nil {
@@ -294,7 +294,7 @@ func (c *chaos) startAll(ctx context.Context, processes map[string]string, servi
 		}
 	}
 	for _, name := range writers {
-		m, err := startWriter(c.stage, c.dir, name)
+		m, err := startSelf(c.stage, c.dir, role{Name: name})
 		if err != nil {
 			return err
 		}
