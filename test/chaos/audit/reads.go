@@ -85,10 +85,10 @@ func fell(samples []level) (before, after int64, ok bool) {
 }
 
 // Bounds of growth: between a process before the load and the same, or one that took its place, when
-// all is quiet again. What a process may hold for good is far below, what leaks under load far above.
+// all is quiet again. What leaks under load is far above them.
 const (
 	growthFactor     = 2
-	growthGoroutines = 100
+	growthGoroutines = 256 + 100 // a consumer keeps the workers that it once needed, MaxInFlight at most
 	growthFiles      = 60
 	growthBytes      = 192 << 20
 )
