@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 var (
 	seedFlag    = flag.Uint64("chaos.seed", 1, "seed of the run")
 	profileFlag = flag.String("chaos.profile", "quick", "profile of the run")
-	forFlag     = flag.Duration("chaos.for", 25*time.Second, "how long faults come")
+	forFlag     = flag.Duration("chaos.for", 20*time.Second, "how long faults come")
 )
 
 // The shop loses, doubles and disorders nothing while its processes, brokers and database are killed,
