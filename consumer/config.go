@@ -36,7 +36,7 @@ type Config struct {
 	Handlers []leat.Handler
 	// Codec reads the events' data; nil: [leat.JSON].
 	Codec leat.Codec
-	// Parking is for the handlers that have none of their own ([Park]); nil: what they can't handle goes
+	// Parking is for the handlers that have none of their own ([Park]), transforms apart; nil: what they can't handle goes
 	// to the dead letters after their inline attempts.
 	Parking *leat.Parking
 	// Transforms says how [Transform] handlers write; they run in a member of their own.

@@ -29,6 +29,10 @@
 // Memory is bounded by Config's bounds, whatever the handlers do. A group without offsets starts at
 // the earliest record; aborted transactions are never seen; lag reaches 0.
 //
+// Handlers of [Transform] run in a member of their own: the outputs of an event, or its dead letter, and
+// the offset behind it become visible in one Kafka transaction, each exactly once for a read_committed
+// reader (on the embedded broker at least once, with the same ids).
+//
 // # Failure
 //
 // A failing event is tried again in its lane with full-jitter back-off, holding neither a worker nor
@@ -39,7 +43,8 @@
 // A batch that fails without saying which of its events is at fault is tried one by one. A [Breaker]
 // stops a handler that fails too often, a [Limit] bounds its rate; neither holds a worker. A handler
 // that ignores its context is told of, and at last ends the consumer ([ErrHung]).
-// [Consumer.Ready] tells of all of these.
+// The first error of a transaction ends the member of the transforms; the next one begins from what is
+// committed. [Consumer.Ready] tells of all of these.
 //
 // # Test
 //

@@ -10,10 +10,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -21,6 +23,7 @@ import (
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
 )
 
 // saboteur spoils requests that transactions are made of: some never arrive, some answers get lost,
@@ -314,6 +317,42 @@ func TestAMemberThatSleptThroughItsTransactionRepeatsNothing(t *testing.T) {
 			t.Fatal("nobody slept")
 		}
 		r.billedOnce(10, 20)
+	})
+}
+
+// The embedded broker's transactions do not outlive it, so nothing rests on them there: what was sent
+// before the offsets could be committed is sent again, and known by its id.
+func TestOnTheEmbeddedBrokerARepeatedOutputHasItsFirstID(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, broker.Fake(t, broker.FakeConfig{Virtual: true, Opts: []kfake.Opt{kfake.ClusterID(kafka.EmbeddedPrefix + "test")}}), 2)
+		r.send(placed(10, 10)...)
+		l := newLink(r.b)
+		cfg := l.through(r.transforming(bill))
+		var cut atomic.Bool
+		cfg.Hook = func(point string) {
+			if point == "transform.produced" && cut.CompareAndSwap(false, true) {
+				l.sever()
+				time.AfterFunc(30*time.Second, l.mend)
+			}
+		}
+		r.start(cfg)
+		r.awaitCommittedIn(100, 5*time.Minute)
+		ids := map[string]int{}
+		for _, rec := range r.b.ReadAll(t, r.bills().Name, kgo.ReadUncommitted()) {
+			for _, h := range rec.Headers {
+				if h.Key == kafka.HeaderID {
+					ids[string(h.Value)]++
+				}
+			}
+		}
+		repeats := 0
+		for _, n := range ids {
+			repeats += n - 1
+		}
+		if len(ids) != 100 || repeats == 0 {
+			t.Errorf("%d ids and %d repeats of 100 events, want 100 and some", len(ids), repeats)
+		}
 	})
 }
 

@@ -50,6 +50,7 @@ func (c Config) split() (plain, transforms Config) {
 		}
 	}
 	transforms.Inbox = nil // the outbox's, and none of theirs
+	transforms.Parking = nil
 	transforms.CommitInterval = c.Transforms.CommitInterval
 	if c.InstanceID != "" { // the plain member has it
 		transforms.InstanceID = c.InstanceID + "-transform"

@@ -14,7 +14,7 @@ func TestContendersHandleEveryRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for _, name := range []string{"consume", "produce"} {
+	for _, name := range []string{"consume", "produce", "transform"} {
 		for i, contender := range cases[name].contenders {
 			o := options{name: name, brokers: strings.Join(c.ListenAddrs(), ","), topic: "bench." + name, records: 500}
 			if i == 0 {

@@ -36,8 +36,9 @@ func init() {
 			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "kgo+json+ce": produceRawEvents, "leat": produceLeat},
 			prepare: freshTopic,
 		}),
-		"relay": relayCase(),
-		"order": orderCase(),
+		"transform": transformCase(),
+		"relay":     relayCase(),
+		"order":     orderCase(),
 	}
 }
 

@@ -23,8 +23,10 @@ const (
 	keys       = 10_000
 )
 
-// fillForConsume writes the records once: 1 KiB values of half random bytes, keyed, as CloudEvents.
-func fillForConsume(ctx context.Context, o options) error {
+// fillForConsume writes the records once: values of half random bytes, keyed, as CloudEvents.
+func fillForConsume(ctx context.Context, o options) error { return fill(ctx, o, valueBytes) }
+
+func fill(ctx context.Context, o options, size int) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.ProducerBatchMaxBytes(256<<10), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	if err != nil {
 		return err
@@ -43,8 +45,8 @@ func fillForConsume(ctx context.Context, o options) error {
 	} else if err := freshTopic(ctx, o); err != nil {
 		return err
 	}
-	value := make([]byte, valueBytes)
-	_, _ = rand.Read(value[:valueBytes/2])
+	value := make([]byte, size)
+	_, _ = rand.Read(value[:size/2])
 	var failed atomic.Pointer[error]
 	for i := range o.records {
 		m := leat.Message{ID: leat.NewID(), Type: "bench.raw.v1", Source: "bench", Subject: "k", Topic: o.topic, Key: fmt.Appendf(nil, "key-%05d", i%keys), ContentType: "application/octet-stream", Data: value}
@@ -119,6 +121,9 @@ type noCodec struct{}
 
 func (noCodec) ContentType(*leat.Kind) string { return "application/octet-stream" }
 func (noCodec) Append(dst []byte, _ *leat.Kind, v any) ([]byte, error) {
+	if e, ok := v.(outEvent); ok {
+		return append(dst, e.data...), nil
+	}
 	return append(dst, v.(rawEvent)...), nil
 }
 func (noCodec) Decode(data []byte, _ *leat.Kind, v any) error { *v.(*rawEvent) = data; return nil }

@@ -8,7 +8,7 @@
 //
 // # Use
 //
-//	go run . -case consume            # or produce, relay, order
+//	go run . -case consume            # or produce, transform, relay, order
 //	go run . -case produce -json -rounds 5 -brokers 127.0.0.1:9092
 //
 // Without -brokers an embedded broker is started in a process of its own. relay needs
@@ -24,7 +24,7 @@
 //
 // # Test
 //
-// `go test` runs the contenders of consume and produce with a few records.
+// `go test` runs the contenders of consume, produce and transform with a few records.
 package main
 
 import (
@@ -50,7 +50,7 @@ func main() {
 		return
 	}
 	o := options{}
-	flag.StringVar(&o.name, "case", "consume", "consume, produce, relay or order")
+	flag.StringVar(&o.name, "case", "consume", "consume, produce, transform, relay or order")
 	flag.StringVar(&o.contender, "contender", "", "run one contender in this process (used by the parent)")
 	flag.StringVar(&o.brokers, "brokers", "", "brokers; empty: an embedded one in a process of its own")
 	flag.StringVar(&o.topic, "topic", "", "topic that the contender works on (used by the parent)")
@@ -97,7 +97,7 @@ type result struct {
 func run(ctx context.Context, o options) error {
 	c, ok := cases[o.name]
 	if !ok {
-		return fmt.Errorf("no case %q: there are consume, produce, relay and order", o.name)
+		return fmt.Errorf("no case %q: there are consume, produce, transform, relay and order", o.name)
 	}
 	if o.records == 0 {
 		o.records = c.records
