@@ -244,9 +244,10 @@ func (c *Consumer) beginSource(p *partition, f leat.Fence) {
 // abandonPark ends the claim to p and begins anew above the given epoch. mu is held.
 func (c *Consumer) abandonPark(p *partition, above int64, err error) {
 	k := p.park
-	if p.void || k.core == nil || k.core.Over() {
+	if p.void || k.core == nil || k.over {
 		return
 	}
+	k.over = true
 	k.core.Close()
 	k.above, k.away = max(k.above, above), err
 	c.log.Warn("the claim to a park partition ends and begins anew", "topic", p.at.topic, "partition", p.at.partition, "err", err)

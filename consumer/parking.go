@@ -28,6 +28,7 @@ type parking struct {
 	sending   park.Commit     // in the commit under way, or the last one
 	source    lane.Mark       // where the source begins
 	stored    time.Time       // when the park offset was committed last
+	over      bool            // the claim has ended; a new one may be on its way
 	postponed bool            // the source's offset is being set by hand: the claim waits for it
 	above     int64           // the claim has to be above this epoch
 	fetcher   *fetcher

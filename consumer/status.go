@@ -39,6 +39,7 @@ type PartitionStats struct {
 	ParkedKeys    int           // keys with events in the park partition, or held
 	ParkedEvents  int           // events that wait there
 	HeldKeys      int           // keys whose events go to the dead letters until they are released
+	Claiming      bool          // its park partition is being taken over: nothing runs yet
 	Paused        bool          // its fetching is paused: it waits for room, or is halted
 	Halted        string        // why the control topic lets nothing of it start, "" where it does
 	Waits         error         // why nothing goes on, nil where it does
@@ -97,6 +98,7 @@ func (c *Consumer) partitionStats(p *partition) PartitionStats {
 		Queued: p.lanes.Items(), Bytes: p.lanes.Bytes(), InHand: p.lanes.InHand(),
 		Handled: p.handled, DeadLetters: p.buried, Paused: p.paused,
 	}
+	s.Claiming = p.park != nil && !p.park.live()
 	if p.park.live() {
 		s.ParkedKeys, s.ParkedEvents, s.HeldKeys = p.park.core.Active(), p.park.core.Queued(), p.park.core.Held()
 	}

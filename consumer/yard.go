@@ -24,6 +24,8 @@ const (
 	loaders = 4
 	// loadedMax bounds the parked events of one partition that are in memory to be run.
 	loadedMax = 64
+	// readerMetadata bounds how long a partition that is new to the reader waits for its leader's name.
+	readerMetadata = 20 * time.Millisecond
 	// lettersMax bounds the dead letters of parked topics that are under way.
 	lettersMax = 64
 )
@@ -182,7 +184,7 @@ func (y *yard) failed(o *outgoing, err error) {
 	c := y.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if o.core.Over() || o.part.void || c.ctx.Err() != nil {
+	if o.part.park.over || o.part.void || c.ctx.Err() != nil {
 		return
 	}
 	c.metrics.parkErrors.With(o.part.at.topic).Inc()
@@ -308,6 +310,7 @@ func (y *yard) obey(orders []readOrder, reading map[at]*partition) error {
 			kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 			kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 			kgo.KeepControlRecords(),
+			kgo.MetadataMinAge(readerMetadata),
 		)
 		if err != nil {
 			return err
@@ -368,6 +371,7 @@ func (c *Consumer) readBack(p *partition, records []*kgo.Record) (ours bool) {
 
 // stopParking stops a partition whose parked events can't be known. mu is held.
 func (c *Consumer) stopParking(p *partition, err error) {
+	p.park.over = true
 	p.park.core.Close()
 	p.park.away = fmt.Errorf("%w; its events stop until a program runs that can read it", err)
 	c.log.Error("partition stopped: its park partition can't be read", "topic", p.at.topic, "partition", p.at.partition, "err", err)
