@@ -31,6 +31,17 @@ type role struct {
 }
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(parkRoleEnv); text != "" {
+		var as parkRole
+		if err := json.Unmarshal([]byte(text), &as); err != nil {
+			panic(err)
+		}
+		if err := as.run(context.Background()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	text := os.Getenv(roleEnv)
 	if text == "" {
 		os.Exit(m.Run())
