@@ -23,7 +23,7 @@ const roleEnv = "LEAT_OUTBOX_TEST_ROLE"
 
 // role is what such a process does and on what.
 type role struct {
-	Kind     string // "relay" or "embedded"
+	Kind     string // "relay", "embedded" or "parked"
 	Database string
 	Brokers  []string
 	Name     string // of the service
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(text), &as); err != nil {
 		panic(err)
 	}
-	run := map[string]func(context.Context, role) error{"relay": relayRole, "embedded": embeddedRole}[as.Kind]
+	run := map[string]func(context.Context, role) error{"relay": relayRole, "embedded": embeddedRole, "parked": parkedRole}[as.Kind]
 	if err := run(context.Background(), as); err != nil {
 		fmt.Fprintln(os.Stderr, as.Kind, err)
 		os.Exit(1)
