@@ -60,7 +60,7 @@ func (as parkRole) run(ctx context.Context) error {
 	c, err := consumer.New(consumer.Config{
 		Group: as.Group, Kafka: kafka.Config{Brokers: as.Brokers, Logger: log}, Logger: log, SessionTimeout: 6 * time.Second,
 		CommitInterval: 20 * time.Millisecond,
-		Handlers: []leat.Handler{consumer.On(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, handle, onceInline, consumer.Park(leat.Parking{Tiers: tiers}))},
+		Handlers:       []leat.Handler{consumer.On(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, handle, onceInline, consumer.Park(leat.Parking{Tiers: tiers}))},
 		Hook: func(point string) {
 			if point == as.CrashAt && passes.Add(1) == as.CrashPass {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

@@ -40,7 +40,7 @@ func (e Paid) EventKey() string { return e.Key }
 
 // rig is a broker with one topic and a group that reads it.
 type rig struct {
-	t     *testing.T
+	t     testing.TB
 	b     *broker.Broker
 	topic leat.Topic
 	group string
@@ -85,7 +85,7 @@ func conform(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 	}
 }
 
-func newRig(t *testing.T, b *broker.Broker, partitions int) *rig {
+func newRig(t testing.TB, b *broker.Broker, partitions int) *rig {
 	t.Helper()
 	name := b.Name("orders")
 	b.CreateTopic(t, name, partitions, nil)
@@ -275,7 +275,7 @@ func (l *ledger) len() int {
 }
 
 // await waits for n effects.
-func (l *ledger) await(t *testing.T, n int) {
+func (l *ledger) await(t testing.TB, n int) {
 	t.Helper()
 	leattest.Eventually(t, fmt.Sprintf("%d effects", n), func() error {
 		if got := l.len(); got < n {
