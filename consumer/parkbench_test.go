@@ -82,7 +82,7 @@ func BenchmarkFailingKeys(b *testing.B) {
 func TestMemoryStaysFlatWhileKeysFail(t *testing.T) {
 	r := newRig(t, broker.Real(t), 4) // kfake would keep its log in this process
 	cl := r.b.Client(t)
-	f := &flaky{left: map[leat.Position]int{}}
+	f := &stumbler{left: map[leat.Position]int{}}
 	m := r.start(r.parking(leat.Parking{Tiers: []time.Duration{50 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond}}, f.handle, consumer.Parallel(64)))
 	var heaps []uint64
 	var goroutines []int
@@ -111,14 +111,14 @@ func TestMemoryStaysFlatWhileKeysFail(t *testing.T) {
 	}
 }
 
-// flaky fails each event of every hundredth key three times.
-type flaky struct {
+// stumbler fails each event of every hundredth key three times.
+type stumbler struct {
 	mu   sync.Mutex
 	left map[leat.Position]int
 	done atomic.Int64
 }
 
-func (f *flaky) handle(_ context.Context, e *leat.Event[Placed]) error {
+func (f *stumbler) handle(_ context.Context, e *leat.Event[Placed]) error {
 	if e.Data.N == 0 {
 		f.mu.Lock()
 		defer f.mu.Unlock()
