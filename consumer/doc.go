@@ -9,6 +9,11 @@
 // the topic that the group handles, while other keys run on. What can't be handled goes to the dead
 // letters, <topic>.<group>.dlq, with its whole story ([DeadLetter]).
 //
+// With [Park] an event whose attempts are used up moves to <topic>.<group>.park, to the partition with
+// its source's number, and is tried again from there; its key's later events queue behind it (package
+// park decides, from the records of that partition alone). A partition begins by a claim: commit it,
+// write its marker, read up to that, raise the databases' fence ([leat.Fence]), then let the source run.
+//
 // [Share] is a member of a share group instead: work without order, as from a queue.
 //
 // # Use
@@ -40,6 +45,8 @@
 // is tried once more. [leat.Unavailable] pauses the partition until the infrastructure is back and
 // counts as no attempt. While a dead letter can't be written nothing is committed past its record.
 // An offset that the log no longer has stops its partition, for nobody knows what was missed.
+// A record that can't be written to the park topic, or a newer member's marker there, ends the claim;
+// the partition begins anew above it. One that holds as many parked events as it may waits.
 // A batch that fails without saying which of its events is at fault is tried one by one. A [Breaker]
 // stops a handler that fails too often, a [Limit] bounds its rate; neither holds a worker. A handler
 // that ignores its context is told of, and at last ends the consumer ([ErrHung]).
