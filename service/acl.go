@@ -22,6 +22,15 @@ func (m Manifest) ACLs(checkOnly bool) []kafka.ACL {
 	if m.Group != "" {
 		list = append(list, kafka.ACL{Resource: kafka.GroupResource, Name: m.Group, Operations: []string{"Read"}, Why: "join the group and commit offsets"})
 	}
+	transactions := func(id, why string) {
+		list = append(list, kafka.ACL{Resource: kafka.TransactionalIDResource, Name: id, Prefixed: true, Operations: []string{"Write"}, Why: why})
+	}
+	if m.Control != "" {
+		made(m.Control, "take commands to the group and answer them", "Read", "Write")
+	}
+	if m.TransactionalIDs != "" {
+		transactions(m.TransactionalIDs, "transform events in transactions")
+	}
 	owned := map[string]bool{}
 	for _, t := range m.Owns {
 		owned[t.Topic] = true
@@ -36,6 +45,9 @@ func (m Manifest) ACLs(checkOnly bool) []kafka.ACL {
 		made(c.DeadLetters, "write dead letters", "Write")
 		if c.Park != "" {
 			made(c.Park, "park events and read them again", "Read", "Write")
+			if !checkOnly { // partitions that its source was given
+				topic(c.Park, "grow with its source", "Alter")
+			}
 		}
 	}
 	for _, t := range m.Owns {
@@ -52,10 +64,7 @@ func (m Manifest) ACLs(checkOnly bool) []kafka.ACL {
 			made(t, "leave a letter for an event that can not leave", "Write")
 		}
 		made(m.Outbox.PositionTopic, "keep the outbox's position", "Read", "Write")
-		list = append(list, kafka.ACL{
-			Resource: kafka.TransactionalIDResource, Name: m.Outbox.TransactionalID, Prefixed: true,
-			Operations: []string{"Write"}, Why: "relay the outbox in transactions",
-		})
+		transactions(m.Outbox.TransactionalID, "relay the outbox in transactions")
 	}
 	return list
 }

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
@@ -23,15 +25,15 @@ import (
 	"github.com/leatdev/leat/service"
 )
 
-// Two services that may do what their manifests say, and nothing else, make their topics, relay,
-// consume, answer and write dead letters; a topic outside is closed to them.
+// Services that may do what their manifests say, and nothing else, make their topics, relay, consume,
+// park, answer, transform and write dead letters; a topic outside is closed to them.
 func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a real server: layer 2, not under -short")
 	}
 	leattest.Need(t, "kafka")
-	users := map[string]string{"asker": "a", "worker": "w"}
+	users := map[string]string{"asker": "a", "worker": "w", "copier": "c"}
 	k, err := server.StartKafka(t.Context(), server.KafkaConfig{Security: &server.Security{Users: users}})
 	if err != nil {
 		t.Fatal(err)
@@ -46,31 +48,40 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 		Name: "worker", Owns: []leat.Topic{results},
 		Migrations: migration("create table seen (id text primary key)"),
 		Handlers: []leat.Handler{outbox.Once(requests, func(ctx context.Context, tx *outbox.Tx, e *leat.Event[asked]) error {
-			if e.Data.ID == "bad" {
+			switch {
+			case e.Data.ID == "bad":
 				return leat.Permanent(errors.New("it is bad"))
+			case e.Data.ID == "late" && time.Since(e.Time()) < 2*time.Second:
+				return errors.New("too early") // it is parked
 			}
 			return tx.Publish(ctx, done(e.Data))
+		}, consumer.WithRetry(leat.Retry{Attempts: 1}), consumer.Park(leat.Parking{Tiers: []time.Duration{2 * time.Second}}))},
+	}
+	copier := service.Config{
+		Name: "copier", Owns: []leat.Topic{copies},
+		Handlers: []leat.Handler{consumer.Transform(results, func(_ context.Context, e *leat.Event[done]) ([]copied, error) {
+			return []copied{copied(e.Data)}, nil
 		})},
 	}
 	url := sql.Postgres(t).URL
 	hosts := map[string]*service.Host{}
-	for _, c := range []service.Config{asking(), worker} {
+	for _, c := range []service.Config{asking(), worker, copier} {
 		allow(t, admin, c.Name, c.Manifest(prefix).ACLs(false))
 		hosts[c.Name] = hosting(t, service.HostConfig{
 			Services: []service.Config{c}, DatabaseURL: url, Prefix: prefix, Logger: quiet(),
 			Kafka: as(k, c.Name, users[c.Name]),
 		})
 	}
-	for _, id := range []string{"1", "bad"} {
+	for _, id := range []string{"1", "bad", "late"} {
 		w := httptest.NewRecorder()
 		hosts["asker"].Handler().ServeHTTP(w, httptest.NewRequest("POST", "/ask/"+id, nil))
 		if w.Code != 200 {
 			t.Fatalf("ask: %d %s", w.Code, w.Body)
 		}
 	}
-	for _, topic := range []string{"test.results", "test.requests.p.worker.dlq"} {
-		leattest.Eventually(t, "one record in "+topic, func() error {
-			if n := len(b.ReadAll(t, prefix+topic, kgo.ReadCommitted())); n != 1 {
+	for topic, want := range map[string]int{"test.results": 2, "test.copies": 2, "test.requests.p.worker.dlq": 1} {
+		leattest.Eventually(t, fmt.Sprintf("%d records in %s", want, topic), func() error {
+			if n := len(b.ReadAll(t, prefix+topic, kgo.ReadCommitted())); n != want {
 				return fmt.Errorf("%d records", n)
 			}
 			return nil
@@ -95,6 +106,16 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 		}
 	}
 }
+
+// copied is what the copier makes of done.
+type copied struct {
+	ID string `json:"id"`
+}
+
+func (copied) EventType() string  { return "test.thing.copied.v1" }
+func (e copied) EventKey() string { return e.ID }
+
+var copies = leat.Topic{Name: "test.copies", Carries: []any{copied{}}}
 
 func as(k *server.Kafka, user, password string) kafka.Config {
 	return kafka.Config{
