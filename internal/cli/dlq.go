@@ -14,6 +14,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/consumer/redrive"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -21,8 +22,8 @@ import (
 const letterSuffix = ".dlq"
 
 func (a *app) dlqCommand() *cobra.Command {
-	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters: the records that a group could not handle"})
-	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand())
+	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters, the records that a group could not handle, and give them back"})
+	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqDiscardCommand())
 	return cmd
 }
 
@@ -39,8 +40,11 @@ type letterView struct {
 	Timestamp time.Time `json:"source_timestamp,omitzero"`
 	First     time.Time `json:"first_failure,omitzero"`
 	Last      time.Time `json:"last_failure,omitzero"`
+	State     string    `json:"state"`  // open, redriven or discarded
 	Copies    int       `json:"copies"` // a crash can write a letter twice; it counts once
 	Omitted   []string  `json:"omitted,omitempty"`
+
+	Notes []redrive.Note `json:"notes,omitempty"` // what was done with it, oldest first
 
 	Stack  string      `json:"stack,omitempty"`  // show only
 	Record *recordView `json:"record,omitempty"` // show only
@@ -50,7 +54,7 @@ func viewLetter(d consumer.DeadLetter, at leat.Position) letterView {
 	return letterView{
 		Letter: at.String(), Source: d.Source.String(), Group: d.Group, Reason: string(d.Reason), Error: d.Error,
 		Attempts: d.Attempts, Handler: d.Handler, Version: d.Version, Timestamp: d.Timestamp,
-		First: d.FirstFailure, Last: d.LastFailure, Copies: 1, Omitted: d.Omitted,
+		First: d.FirstFailure, Last: d.LastFailure, State: "open", Copies: 1, Omitted: d.Omitted,
 	}
 }
 
@@ -81,9 +85,9 @@ named by its source (shop.orders) or in full (shop.orders.payment.dlq).`,
 			for i := range letters {
 				letters[i].Record, letters[i].Stack = nil, ""
 			}
-			head := []string{"SOURCE", "GROUP", "REASON", "ATTEMPTS", "LAST FAILURE", "ERROR"}
+			head := []string{"SOURCE", "GROUP", "REASON", "STATE", "ATTEMPTS", "LAST FAILURE", "ERROR"}
 			return show(a, letters, head, func(v letterView) []string {
-				return []string{v.Source, v.Group, v.Reason, strconv.Itoa(v.Attempts), stamp(v.Last), short(v.Error)}
+				return []string{v.Source, v.Group, v.Reason, v.State, strconv.Itoa(v.Attempts), stamp(v.Last), short(v.Error)}
 			})
 		},
 	}
@@ -157,6 +161,13 @@ func (a *app) readLetters(ctx context.Context, client *kafka.Client, names []str
 			return nil, err
 		}
 		read.add(1)
+		if n, ok := redrive.ParseNote(headersOf(w)); ok {
+			about := consumer.DeadLetter{Group: n.Group, Source: leat.Position{Topic: n.Topic, Partition: n.Partition, Offset: n.Offset}}
+			if i, known := index[about.ID()]; known {
+				letters[i].State, letters[i].Notes = string(n.Act), append(letters[i].Notes, n)
+			}
+			continue
+		}
 		d, err := consumer.ParseDeadLetter(headersOf(w))
 		if errors.Is(err, consumer.ErrNotADeadLetter) {
 			a.say("%s is passed over: %v", w.Position(), err)
@@ -167,6 +178,7 @@ func (a *app) readLetters(ctx context.Context, client *kafka.Client, names []str
 		}
 		if i, dup := index[d.ID()]; dup {
 			letters[i].Copies++
+			letters[i].State = "open" // it came back
 			continue
 		}
 		index[d.ID()] = len(letters)
@@ -228,6 +240,7 @@ func (v letterView) write(w io.Writer) error {
 		{"source", v.Source},
 		{"group", v.Group},
 		{"reason", v.Reason},
+		{"state", v.State},
 		{"error", v.Error},
 		{"attempts", strconv.Itoa(v.Attempts)},
 		{"handler", v.Handler},
@@ -242,6 +255,9 @@ func (v letterView) write(w io.Writer) error {
 		if r[1] != "" {
 			fmt.Fprintf(w, "%-18s%s\n", r[0]+":", plain(r[1]))
 		}
+	}
+	for _, n := range v.Notes {
+		fmt.Fprintf(w, "%-18s%s\n", string(n.Act)+":", plain(strings.TrimRight(fmt.Sprintf("%s by %s: %s", stamp(n.At), n.By, n.Why), ": ")))
 	}
 	if v.Stack != "" {
 		fmt.Fprintln(w, "stack:")
