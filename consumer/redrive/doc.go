@@ -5,13 +5,16 @@
 //
 // [Story] is the fold of one dead-letter topic: its letters, one per source coordinate, and the notes
 // about them. [Story.Plan] chooses letters, in the order of the source, and says which it refuses and
-// why. [Run] carries a plan out on a cluster.
+// why. [Job.Run] carries it out on a cluster.
 //
 // # Use
 //
 //	story, err := redrive.Read(ctx, client, "payment", "shop.orders")
-//	plan := story.Plan(redrive.Filter{Reason: "exhausted"}, redrive.MaxRounds)
-//	err = redrive.Run(ctx, client, plan, redrive.Note{Act: redrive.Redriven, By: "ann@host"})
+//	plan := story.Plan(redrive.Filter{Reason: consumer.ReasonExhausted}, redrive.MaxRounds) // what would be done
+//	done, err := redrive.Job{
+//		Client: client, Group: "payment", Topic: "shop.orders", Rounds: redrive.MaxRounds,
+//		Filter: redrive.Filter{Reason: consumer.ReasonExhausted}, Act: redrive.Redriven, By: "ann@host",
+//	}.Run(ctx)
 //
 // # Guarantees
 //
