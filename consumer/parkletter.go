@@ -106,7 +106,8 @@ func (c *Consumer) toldStory(p *partition, ev park.Event, event *kgo.Record) (*D
 	if ev.Blocked {
 		d.Error = fmt.Sprintf("an earlier event of its key stands in the dead letters and holds the key (hold %d)", ev.Hold)
 	}
-	if w, pass := p.route.sort(event, true); !pass && w.handler != nil {
+	var w work
+	if pass := p.route.sort(&w, event, true); !pass && w.handler != nil {
 		d.Handler = w.handler.Kind.Type
 	}
 	return d, nil

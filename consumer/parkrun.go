@@ -73,7 +73,7 @@ func (c *Consumer) load(p *partition, ev park.Event) {
 		return
 	}
 	it := new(item)
-	it.Value, _ = p.route.sort(event.Record, true)
+	p.route.sort(&it.Value, event.Record, true)
 	w := &it.Value
 	w.part = p
 	c.mu.Lock()

@@ -114,7 +114,7 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 			continue
 		}
 		s := &verdicts[i]
-		items[i].Value, s.pass = p.route.sort(r, c.cfg.Strict)
+		s.pass = p.route.sort(&items[i].Value, r, c.cfg.Strict)
 		if s.unhandled = s.pass; s.pass {
 			continue
 		}

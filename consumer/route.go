@@ -83,19 +83,20 @@ func (c *Consumer) addHandler(h leat.Handler, class int) []int {
 // errUnhandled is the cause of a dead letter with that reason.
 var errUnhandled = errors.New("no handler takes this event type, and the group is strict")
 
-// sort tells what a record is: for a handler, or to be rejected (h is nil), or to be passed over.
-func (r *route) sort(rec *kgo.Record, strict bool) (w work, pass bool) {
+// sort tells what a record is: for a handler, or to be rejected (handler is nil), or to be passed over.
+// w is fresh, and written where it lies: copying it would cost more than all the rest.
+func (r *route) sort(w *work, rec *kgo.Record, strict bool) (pass bool) {
 	wire, err := kafka.WireOf(rec)
-	w = work{rec: rec, wire: wire}
+	w.rec, w.wire = rec, wire
 	if err != nil {
 		w.past = &history{stage: burying, reason: ReasonNotAnEvent, err: err}
-		return w, false
+		return false
 	}
 	if typ := wire.Header(kafka.HeaderType); typ != nil {
 		w.handler = r.handlers[string(typ)] // without an allocation
 	}
 	if w.handler != nil {
-		return w, false
+		return false
 	}
 	typ := cmp.Or(wire.Attribute("type"), r.foreign)
 	w.handler = r.handlers[typ]
@@ -106,9 +107,9 @@ func (r *route) sort(rec *kgo.Record, strict bool) (w work, pass bool) {
 	case strict:
 		w.past = &history{stage: burying, reason: ReasonUnhandled, err: fmt.Errorf("%w: %s", errUnhandled, clip(typ, 200))}
 	default:
-		return w, true
+		return true
 	}
-	return w, false
+	return false
 }
 
 // key is the lane of a record. A null key means no order; an empty one is a key like others.

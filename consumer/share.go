@@ -335,7 +335,8 @@ func (s *Share) keepLocks(ctx context.Context, hand *hand, deadline time.Time) {
 // handle works on one event until it is done, dead-lettered, or to be given back.
 func (s *Share) handle(stopping context.Context, p *partition, r *kgo.Record) kgo.AckStatus {
 	c := s.c
-	sorted, pass := c.routes[r.Topic].sort(r, c.cfg.Strict)
+	var sorted work
+	pass := c.routes[r.Topic].sort(&sorted, r, c.cfg.Strict)
 	if pass {
 		c.metrics.passed.With(r.Topic).Inc()
 		return kgo.AckAccept
