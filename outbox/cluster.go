@@ -39,22 +39,28 @@ func (r *shard) inspectKafka(ctx context.Context, s *setup) error {
 
 func (r *shard) inspectPositions(ctx context.Context, c *kafka.Client) error {
 	infos, err := c.TopicStates(ctx, r.cfg.PositionTopic)
+	if err == nil && infos[r.cfg.PositionTopic].Partitions < r.of {
+		made := r.growPositions(ctx, c)
+		// The other shards are at it too: what counts is what is there.
+		if infos, err = c.TopicStates(ctx, r.cfg.PositionTopic); err == nil && infos[r.cfg.PositionTopic].Partitions < r.of {
+			return made
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("inspect the relay's position topic: %w", err)
 	}
-	if infos[r.cfg.PositionTopic].Partitions < r.of {
-		plan, err := c.PlanTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic, r.of)}, kafka.PlanConfig{Grow: true})
-		if err == nil {
-			err = plan.Apply(ctx)
-		}
-		if err != nil {
-			return fmt.Errorf("make the relay's position topic: %w", err)
-		}
-		if infos, err = c.TopicStates(ctx, r.cfg.PositionTopic); err != nil {
-			return fmt.Errorf("inspect the relay's position topic: %w", err)
-		}
-	}
 	return positionFault(infos[r.cfg.PositionTopic])
+}
+
+func (r *shard) growPositions(ctx context.Context, c *kafka.Client) error {
+	plan, err := c.PlanTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic, r.of)}, kafka.PlanConfig{Grow: true})
+	if err == nil {
+		err = plan.Apply(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("make the relay's position topic: %w", err)
+	}
+	return fmt.Errorf("make the relay's position topic: it has fewer than %d partitions yet", r.of)
 }
 
 // positionFault says why the topic would not keep the relay's position.

@@ -11,17 +11,16 @@ import (
 // setup is what was found when the relay looked at its database and its cluster.
 type setup struct {
 	database      database
-	id            string // of transactions, this outbox's alone: staging beside production, or a new data directory on an old cluster, has another
-	transactional bool   // the cluster's transactions can be relied on
+	transactional bool // the cluster's transactions can be relied on
 	client        *kafka.Client
 	letters       map[string]bool // topics of letters that are there, by the topic they are about
 }
 
-// transactionalID is this outbox's alone: staging beside production, or a new data directory on an
+// transactionalID is this outbox's alone, and the shard's: staging beside production, or a new data directory on an
 // old cluster, has another. It begins as the position topic is named, so that one service can be
 // granted its own and no other's.
-func (r *Relay) transactionalID(s *setup) string {
-	return r.cfg.PositionTopic + "." + s.database.Outbox
+func (r *shard) transactionalID(s *setup) string {
+	return r.name(r.cfg.PositionTopic + "." + s.database.Outbox)
 }
 
 // inspect looks whether the relay may start, and refuses where events could get lost or out of
@@ -31,7 +30,7 @@ func (r *shard) inspect(ctx context.Context) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &setup{letters: map[string]bool{}, database: database{Outbox: m.outbox}, id: r.name("leat-outbox-" + m.outbox)}
+	s := &setup{letters: map[string]bool{}, database: database{Outbox: m.outbox}}
 	if r.db.Dialect() == sqldb.Postgres {
 		if err := inspectPostgres(ctx, r.db, &s.database); err != nil {
 			return nil, fmt.Errorf("inspect the outbox's table: %w", err)
