@@ -17,6 +17,7 @@ type DB struct {
 	engine  engine
 	dialect Dialect
 	schema  string
+	url     string
 	log     *slog.Logger
 	closing sync.Once
 }
@@ -44,7 +45,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	}
 	dialect, _ := cfg.dialect()
 	cfg = cfg.withDefaults(dialect)
-	db := &DB{dialect: dialect, log: cfg.Logger}
+	db := &DB{dialect: dialect, url: cfg.URL, log: cfg.Logger}
 	var err error
 	if dialect == Postgres {
 		db.schema = cfg.Schema
@@ -63,6 +64,9 @@ func (db *DB) Close() { db.closing.Do(db.engine.close) }
 
 // Dialect is the kind of database.
 func (db *DB) Dialect() Dialect { return db.dialect }
+
+// URL is that of Config, its secrets included: for a connection of another kind to the same database.
+func (db *DB) URL() string { return db.url }
 
 // Schema is the PostgreSQL schema of Config, or "".
 func (db *DB) Schema() string { return db.schema }
