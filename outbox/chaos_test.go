@@ -10,6 +10,7 @@ import (
 
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/leattest/sql"
+	"github.com/leatdev/leat/outbox"
 )
 
 // TestNothingIsLostDoubledOrDisorderedUnderKills lets 12 bad writers write while two relay processes
@@ -21,17 +22,20 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	one := func(*rand.Rand) int { return 1 }
-	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 50_000, one) })
-	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), 4, 10_000, one) })
+	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeExact, 12, 50_000, one) })
+	t.Run("postgres by its log", func(t *testing.T) {
+		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeWAL, 12, 50_000, one)
+	})
+	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), outbox.ModeExact, 4, 10_000, one) })
 	t.Run("shards", func(t *testing.T) {
 		// Mostly three; now and then a relay asks for another number, and all have to follow.
 		some := func(r *rand.Rand) int { return []int{3, 3, 3, 3, 3, 3, 1, 2, 5}[r.IntN(9)] }
-		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), 12, 30_000, some)
+		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeExact, 12, 30_000, some)
 	})
 }
 
 // chaos asks shards for the number of shards that a relay asks for.
-func chaos(t *testing.T, w *world, n, events int, shards func(*rand.Rand) int) {
+func chaos(t *testing.T, w *world, mode outbox.Mode, n, events int, shards func(*rand.Rand) int) {
 	t.Helper()
 	if n, err := strconv.Atoi(os.Getenv("LEAT_TEST_EVENTS")); err == nil {
 		events = n
@@ -45,12 +49,18 @@ func chaos(t *testing.T, w *world, n, events int, shards func(*rand.Rand) int) {
 	if err := ws.prepare(t.Context(), w.db); err != nil {
 		t.Fatal(err)
 	}
+	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name, Mode: mode}
+	inCommitOrder, warm := func() {}, 0
+	if mode == outbox.ModeWAL {
+		inCommitOrder, warm = w.streamed(as), 2
+	}
 	wrote := make(chan error, 1)
 	go func() { wrote <- ws.run(t.Context(), n, int64(events), seed) }()
 
 	r := rand.New(rand.NewPCG(seed, 99))
 	relay := func() *process {
-		return start(t, role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name, Shards: shards(r)})
+		as.Shards = shards(r)
+		return start(t, as)
 	}
 	relays := []*process{relay(), relay()}
 	kills, stops := 0, 0
@@ -84,5 +94,6 @@ func chaos(t *testing.T, w *world, n, events int, shards func(*rand.Rand) int) {
 	if kills == 0 {
 		t.Error("no kill: nothing is tested")
 	}
-	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
+	inOrder(t, w.read(w.topic.Name), truth(t, w.db)+warm)
+	inCommitOrder()
 }

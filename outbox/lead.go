@@ -53,6 +53,11 @@ func (s *shard) lead(work, stop context.Context, set *setup) error {
 	defer w.close()
 	g := &reign{shard: s, setup: set, way: w, pace: s.cfg.PollMin}
 	g.reader = &reader{db: s.db, fenced: s.db.Dialect() == sqldb.Postgres, every: s.cfg.SweepEvery, look: look{rows: s.cfg.BatchRows, bytes: s.cfg.BatchBytes, shard: s.number, of: s.of}}
+	defer func() {
+		if g.reader.stream != nil {
+			g.reader.stream.close()
+		}
+	}()
 	if err := g.takeOver(work); err != nil {
 		return fmt.Errorf("take over the outbox: %w", err)
 	}
@@ -162,6 +167,9 @@ func (g *reign) upkeep(ctx context.Context) error {
 		g.mu.Lock()
 		g.state.seen = seen
 		g.mu.Unlock()
+		if err := g.watch(ctx); err != nil {
+			return err
+		}
 	}
 	return g.tell(ctx, g.hurdle.trouble())
 }
@@ -179,6 +187,13 @@ func (g *reign) rest(stop context.Context, b *batch) {
 		g.pace = g.cfg.PollMin
 		if g.setup.transactional {
 			_ = sleep(stop, time.Until(g.ended.Add(g.cfg.Pause-g.reader.took)))
+		}
+		return
+	case g.reader.streams(): // the read has waited
+		select {
+		case <-g.box.wake:
+			g.due = time.Time{}
+		default:
 		}
 		return
 	case g.pace < g.cfg.PollMax:
@@ -211,7 +226,7 @@ func (g *reign) takeOver(ctx context.Context) error {
 	}
 	g.counts.takeovers.Inc()
 	if !g.setup.transactional {
-		return nil
+		return g.enslot(ctx, nil)
 	}
 	switch {
 	case last != nil:
@@ -224,6 +239,9 @@ func (g *reign) takeOver(ctx context.Context) error {
 		}
 	case m.before != "":
 		g.warn(ctx, fmt.Sprintf("Kafka has no position of this outbox in topic %s, and had one: the topic was deleted, or this is another cluster", g.cfg.PositionTopic))
+	}
+	if err := g.enslot(ctx, last); err != nil {
+		return err
 	}
 	return g.crown(ctx, last)
 }

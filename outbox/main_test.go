@@ -32,6 +32,7 @@ type role struct {
 	Dir      string // of the embedded broker
 	Seed     int64
 	Events   int
+	Mode     outbox.Mode
 }
 
 func TestMain(m *testing.M) {
@@ -111,7 +112,7 @@ func relayRole(ctx context.Context, as role) error {
 	}
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		Box: box, Kafka: kafka.Config{Brokers: as.Brokers, Logger: slog.New(slog.DiscardHandler)}, Logger: quiet(),
-		Shards: as.Shards, LeaseTTL: time.Second, TransactionTimeout: 3 * time.Second, SweepEvery: time.Second,
+		Mode: as.Mode, Shards: as.Shards, LeaseTTL: time.Second, TransactionTimeout: 3 * time.Second, SweepEvery: time.Second,
 		Hook: func(point string) {
 			if point == "relay.committed" {
 				fmt.Println(point)

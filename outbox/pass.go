@@ -42,12 +42,16 @@ func (g *reign) pass(ctx context.Context) (*batch, error) {
 		g.log.ErrorContext(ctx, "the outbox's sweep found rows below the mark: they go late, and maybe after later ones of their keys", "rows", b.behind, "row", b.rows[0].id)
 	}
 	if len(b.rows) == 0 {
+		g.reader.sent(b)
 		return b, g.settled(ctx)
 	}
 	g.cfg.Hook("relay.selected")
 	messages, out, letters := g.sort(ctx, b)
 	p := g.pos
 	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
+	if b.streamed {
+		p.Slot = g.reader.stream.slot
+	}
 	started := time.Now()
 	flushed := g.flush(ctx, b)
 	g.readAhead(ctx, b)
@@ -56,6 +60,7 @@ func (g *reign) pass(ctx context.Context) (*batch, error) {
 		return nil, errors.Join(g.refused(ctx, b, err), g.settlePart(ctx, b, out, err))
 	}
 	g.pos, g.ended = p, time.Now()
+	g.reader.sent(b)
 	g.counts.transaction.Since(started)
 	g.cfg.Hook("relay.committed")
 	g.hurdle.passed(b, messages)

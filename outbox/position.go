@@ -21,6 +21,7 @@ type position struct {
 	Rows     ids       `json:"rows"`             // taken, the parked ones included
 	Digest   string    `json:"digest"`           // of those rows, so that others with the same ids are told apart
 	Parked   []parked  `json:"parked,omitempty"` // of the rows, those that did not leave
+	Slot     string    `json:"slot,omitempty"`   // mode wal: which replication slot has brought all rows since it was made
 }
 
 type parked struct {

@@ -28,6 +28,10 @@ type reader struct {
 	sweepAt  time.Time // when to look at the whole table
 	every    time.Duration
 	sweeping bool // the read in hand starts at the head though the floor is above it
+
+	stream   *stream   // in mode wal: the inserts in the order of their commits
+	byTable  bool      // the table is read all the same
+	suspects *suspects // rows that the stream should have brought
 }
 
 // pollEvery is how often the mark is asked for at most: with hundreds of connections one question
@@ -49,7 +53,14 @@ func (r *reader) next(ctx context.Context, taken []ids) (*batch, error) {
 	r.room = 1 - r.room
 	b := &r.rooms[r.room]
 	var err error
-	if r.fenced {
+	if r.streams() {
+		err = r.stream.next(ctx, l, b)
+		r.took = time.Since(now)
+		return b, err
+	}
+	if r.stream != nil {
+		err = r.table(ctx, l, now, b)
+	} else if r.fenced {
 		err = r.postgres(ctx, l, now, b)
 	} else {
 		err = r.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return readRows(ctx, tx, l, b) })

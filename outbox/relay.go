@@ -31,6 +31,11 @@ type RelayConfig struct {
 	// that starts with another changes it for all, in some seconds, once what is in hand is finished.
 	// More than one needs PostgreSQL. 0: 1; at most 64.
 	Shards int
+	// Mode is how the relay finds what is to leave. Empty: ModeExact.
+	Mode Mode
+	// ReplicationURL leads to the server itself in mode wal, where the box's URL leads to a pooler.
+	// Empty: the box's.
+	ReplicationURL string
 	// BatchRows and BatchBytes bound one Kafka transaction. 0: 5,000 rows, 16 MiB.
 	BatchRows, BatchBytes int
 	// PollMin and PollMax bound the wait between two looks at an outbox in which nothing waits;
@@ -76,6 +81,9 @@ func (c RelayConfig) Validate() error {
 			faults = append(faults, err)
 		}
 	}
+	if err := c.Mode.fault(c); err != nil {
+		faults = append(faults, err)
+	}
 	if c.BatchRows < 0 || c.BatchBytes < 0 {
 		faults = append(faults, errors.New("BatchRows and BatchBytes can't be negative"))
 	}
@@ -106,6 +114,7 @@ func orDefault[T comparable](v *T, d T) {
 func (c RelayConfig) withDefaults() RelayConfig {
 	orDefault(&c.PositionTopic, "leat.outbox."+c.Box.cfg.Source)
 	orDefault(&c.Shards, 1)
+	orDefault(&c.Mode, ModeExact)
 	orDefault(&c.BatchRows, 5000)
 	orDefault(&c.BatchBytes, 16<<20)
 	orDefault(&c.PollMin, 2*time.Millisecond)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/sqldb"
+	"github.com/leatdev/leat/sqldb/wal"
 )
 
 // row is what a row of leat_outbox has beside its event.
@@ -19,14 +20,16 @@ type row struct {
 
 // batch is what one read found.
 type batch struct {
-	rows   []row
-	events []leat.Message // of rows, at the same places
-	bytes  int
-	full   bool   // the read stopped at its bounds: there may be more
-	ids    ids    // of rows
-	sum    string // digest of rows
-	behind int    // rows that a sweep found below the mark
-	log    string // up to where the write-ahead log must be on the disk before they are sent; "": it is
+	rows     []row
+	events   []leat.Message // of rows, at the same places
+	bytes    int
+	full     bool    // the read stopped at its bounds: there may be more
+	ids      ids     // of rows
+	sum      string  // digest of rows
+	behind   int     // rows that a sweep found below the mark
+	upTo     wal.LSN // in mode wal: everything committed before is in this batch or an earlier one
+	streamed bool    // it came out of the stream
+	log      string  // up to where the write-ahead log must be on the disk before they are sent; "": it is
 }
 
 // last is the highest id that was read, 0 of an empty batch.

@@ -22,6 +22,8 @@ type Status struct {
 	// Writer is the age of the oldest transaction that may still write events, 0 where there is
 	// none; on PostgreSQL only.
 	Writer time.Duration `json:"writer_ns,omitempty"`
+	// Slot is the replication slot in mode wal, nil where there is none.
+	Slot *SlotStatus `json:"slot,omitempty"`
 	// Leading says whether the relay that was asked does the work, or a part of it; others stand by.
 	Leading bool  `json:"leading"`
 	Leads   []int `json:"leads,omitempty"`  // the shards that it leads
@@ -49,6 +51,9 @@ func (b *Box) Status(ctx context.Context) (s Status, err error) {
 			return err
 		}
 		if err := tx.QueryRow(ctx, `select count(*) from leat_outbox_parked`).Scan(&s.Parked); err != nil {
+			return err
+		}
+		if s.Slot, err = slotOf(ctx, tx, m.outbox); err != nil {
 			return err
 		}
 		return headOf(ctx, tx, &s)

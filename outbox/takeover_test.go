@@ -21,9 +21,14 @@ import (
 // crash runs a relay that ends at the nth pass of a commit point, as if killed there.
 func (w *world) crash(point string, nth int32) {
 	w.t.Helper()
+	w.crashIn(outbox.ModeExact, point, nth)
+}
+
+func (w *world) crashIn(mode outbox.Mode, point string, nth int32) {
+	w.t.Helper()
 	var passes atomic.Int32
 	r, err := outbox.NewRelay(outbox.RelayConfig{
-		Box: w.box, Kafka: w.kafka(), Logger: quiet(), PositionTopic: "position." + w.name, BatchRows: 10,
+		Box: w.box, Kafka: w.kafka(), Logger: quiet(), PositionTopic: "position." + w.name, BatchRows: 10, Mode: mode,
 		TransactionTimeout: 3 * time.Second,
 		Hook: func(p string) {
 			if p == point && passes.Add(1) == nth {

@@ -30,8 +30,13 @@ const slots = `select slot_name::text, active, coalesce(confirmed_flush_lsn, '0/
 	from pg_replication_slots
 	where database = current_database() and slot_type = 'logical' and starts_with(slot_name::text, $1) order by slot_name`
 
-// Slots are the database's logical slots whose names begin so.
+// Slots are the database's logical slots whose names begin so; of PostgreSQL before 13, which can't
+// tell of their health, none.
 func Slots(ctx context.Context, tx *sqldb.Tx, prefix string) (all []Slot, err error) {
+	var version int
+	if err := tx.QueryRow(ctx, `select current_setting('server_version_num')::int`).Scan(&version); err != nil || version < 130000 {
+		return nil, err
+	}
 	rows, err := tx.Query(ctx, slots, prefix)
 	if err != nil {
 		return nil, fmt.Errorf("look at the replication slots: %w", err)
