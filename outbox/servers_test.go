@@ -11,6 +11,7 @@ import (
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/leattest/server"
 	"github.com/leatdev/leat/leattest/sql"
+	"github.com/leatdev/leat/outbox"
 )
 
 // ownPostgres starts a server that the test may kill.
@@ -74,6 +75,12 @@ func TestNothingIsLostOrDoubledWhenServersAreKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills servers of its own")
 	}
+	t.Run("by ids", func(t *testing.T) { killServers(t, outbox.ModeExact) })
+	t.Run("by the log", func(t *testing.T) { killServers(t, outbox.ModeWAL) })
+}
+
+func killServers(t *testing.T, mode outbox.Mode) {
+	t.Helper()
 	leattest.Need(t, "kafka")
 	k, err := server.StartKafka(t.Context(), server.KafkaConfig{})
 	if err != nil {
@@ -86,7 +93,11 @@ func TestNothingIsLostOrDoubledWhenServersAreKilled(t *testing.T) {
 	if err := ws.prepare(t.Context(), w.db); err != nil {
 		t.Fatal(err)
 	}
-	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name}
+	as := role{Kind: "relay", Database: w.data.URL, Brokers: w.b.Addrs, Name: w.name, Topic: w.topic.Name, Mode: mode}
+	inCommitOrder, warm := func() {}, 0
+	if mode == outbox.ModeWAL {
+		inCommitOrder, warm = w.streamed(as), 2
+	}
 	relay := start(t, as)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -125,5 +136,6 @@ func TestNothingIsLostOrDoubledWhenServersAreKilled(t *testing.T) {
 	}
 	w.empty()
 	t.Logf("%d events", ws.written.Load())
-	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
+	inOrder(t, w.read(w.topic.Name), truth(t, w.db)+warm)
+	inCommitOrder()
 }
