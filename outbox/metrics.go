@@ -45,6 +45,13 @@ func newRelayCounts(m *telemetry.Registry, r *Relay) relayCounts {
 		seen(func(s *Status) float64 { return s.Age.Seconds() }))
 	m.GaugeFunc("leat_outbox_oldest_writer_seconds", "Age of the oldest transaction that may still write events; PostgreSQL only.", nil,
 		seen(func(s *Status) float64 { return s.Writer.Seconds() }))
+	m.GaugeFunc("leat_outbox_slot_retained_bytes", "Write-ahead log that PostgreSQL keeps for the outbox's slot in mode wal, as the leading relay last saw it.", nil,
+		seen(func(s *Status) float64 {
+			if s.Slot == nil {
+				return 0
+			}
+			return float64(s.Slot.Retained)
+		}))
 	m.GaugeFunc("leat_outbox_relay_state", "How many shards this process's relay leads (1 without shards), 0 where it stands by or is in trouble.", nil,
 		func(set func(float64, ...string)) {
 			r.mu.Lock()

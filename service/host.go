@@ -13,6 +13,7 @@ import (
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/outbox"
 )
 
 // HostConfig says which services run in one process, and on what.
@@ -30,6 +31,12 @@ type HostConfig struct {
 
 	// DatabaseConns bounds the connections of each service; 0: the default of sqldb.Config.
 	DatabaseConns int
+
+	// OutboxMode is how the services' relays read their outboxes; "": outbox.ModeExact.
+	OutboxMode outbox.Mode
+
+	// OutboxLogURL leads relays in mode wal past a pooler to the server; "": DatabaseURL.
+	OutboxLogURL string
 
 	// PayloadURL is the store that events too large for their topic leave their data in, and that
 	// the data is fetched from, as blob.Config says: file:DIR, s3://BUCKET, postgres://...; "": there

@@ -14,6 +14,7 @@ import (
 
 	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/outbox"
 )
 
 // Settings is a process's configuration with the origin of each value: a flag wins over the
@@ -67,6 +68,8 @@ const (
 	settingBrokers  = "kafka.brokers"
 	settingDatabase = "database.url"
 	settingConns    = "database.conns"
+	settingMode     = "outbox.mode"
+	settingLog      = "outbox.replication"
 	settingPayload  = "payload.url"
 	settingAbove    = "payload.above"
 	settingKeep     = "payload.keep"
@@ -90,6 +93,8 @@ func NewSettings() *Settings {
 	add(settingBrokers, "localhost:9092", "Kafka brokers, `host:port` with commas", anything)
 	add(settingDatabase, "sqlite:data", "database `URL`: postgres://user@host/name (a schema per service) or sqlite:DIR (a file per service)", checkDatabase).secret = true
 	add(settingConns, "0", "most database connections of one service, a `number`; 0: 10 on PostgreSQL, 4 readers on SQLite", checkCount)
+	add(settingMode, "exact", "how relays read outboxes: `exact`, by polling; wal, in the order of all commits out of a replication slot, on PostgreSQL only", oneOf("exact", "wal"))
+	add(settingLog, "", "database `URL` for mode wal, past a pooler; none: database.url", anything).secret = true
 	add(settingPayload, "", "store of data that is too large for a topic, a `URL`: file:DIR, s3://BUCKET/PREFIX?endpoint=HOST:PORT or postgres://user@host/name; all services need the same", checkPayload).secret = true
 	add(settingAbove, "524288", "size of data above which it goes there, a `number` of bytes", checkCount)
 	add(settingKeep, "0s", "how long it is kept there, a `duration`; 0s: for ever", checkDelay)
@@ -208,6 +213,10 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 	if err != nil {
 		return HostConfig{}, fmt.Errorf("%s: %w", settingPayload, err)
 	}
+	replication, err := kafka.Expand(s.get(settingLog))
+	if err != nil {
+		return HostConfig{}, fmt.Errorf("%s: %w", settingLog, err)
+	}
 	above, _ := strconv.Atoi(s.get(settingAbove)) // checked by Load
 	conns, _ := strconv.Atoi(s.get(settingConns)) // checked by Load
 	listen := s.get(settingListen)
@@ -219,6 +228,8 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 		Kafka:         s.kafka(log),
 		DatabaseURL:   url,
 		DatabaseConns: conns,
+		OutboxMode:    outbox.Mode(s.get(settingMode)),
+		OutboxLogURL:  replication,
 		PayloadURL:    payload,
 		PayloadAbove:  above,
 		PayloadKeep:   s.duration(settingKeep),

@@ -88,8 +88,9 @@ func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	s.relay, err = outbox.NewRelay(outbox.RelayConfig{
 		Box: s.box, Kafka: s.kafka(), Shards: shards,
 		PositionTopic: positionTopic(s.host.cfg.Prefix, s.name),
-		DrainTimeout:  s.host.share(0.1),
-		Hook:          s.hook, Metrics: s.metrics, Logger: s.log,
+		Mode:          s.host.cfg.OutboxMode, ReplicationURL: s.host.cfg.OutboxLogURL,
+		DrainTimeout: s.host.share(0.1),
+		Hook:         s.hook, Metrics: s.metrics, Logger: s.log,
 	})
 	return err
 }
