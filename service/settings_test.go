@@ -81,6 +81,8 @@ drain:
 		"SETTING":                            "VALUE ORIGIN",
 		"listen":                             "127.0.0.1:1 flag --listen",
 		"payload.url":                        "\"\" default",
+		"outbox.mode":                        "exact default",
+		"outbox.replication":                 "\"\" default",
 		"payload.above":                      "524288 default",
 		"payload.keep":                       "0s default",
 		"prefix":                             "env. env LEAT_PREFIX",
