@@ -22,11 +22,15 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	one := func(*rand.Rand) int { return 1 }
-	t.Run("postgres", func(t *testing.T) { chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeExact, 12, 50_000, one) })
+	t.Run("postgres", func(t *testing.T) {
+		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeExact, 12, 50_000, one)
+	})
 	t.Run("postgres by its log", func(t *testing.T) {
 		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeWAL, 12, 50_000, one)
 	})
-	t.Run("sqlite", func(t *testing.T) { chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), outbox.ModeExact, 4, 10_000, one) })
+	t.Run("sqlite", func(t *testing.T) {
+		chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), outbox.ModeExact, 4, 10_000, one)
+	})
 	t.Run("shards", func(t *testing.T) {
 		// Mostly three; now and then a relay asks for another number, and all have to follow.
 		some := func(r *rand.Rand) int { return []int{3, 3, 3, 3, 3, 3, 1, 2, 5}[r.IntN(9)] }

@@ -30,6 +30,9 @@
 // key come in the order of the commits, if the transactions that publish them hold a lock in common
 // when they commit: the aggregate's row, or a unique version. No open transaction holds others up.
 //
+// In mode wal, on PostgreSQL, they come in the order of the commits across keys too, from when the
+// relay reads its replication slot; a slot that is lost costs that order, and no event.
+//
 // On the embedded broker, whose transactions do not survive a kill, an event may come again after a
 // crash, then maybe behind later ones. Once passes over what it has handled, so that its effects
 // stay exactly once; plain handlers see the repeat.
