@@ -51,7 +51,7 @@ func slotOf(ctx context.Context, tx *sqldb.Tx, outbox string) (*SlotStatus, erro
 // nobody reads fills the disk.
 func (g *reign) enslot(ctx context.Context, last *position) error {
 	switch {
-	case g.db.Dialect() != sqldb.Postgres || g.number > 0:
+	case g.db.Dialect() != sqldb.Postgres || g.number > 0, g.reader == nil: // nil: it takes over and does no work
 		return nil
 	case g.cfg.Mode == ModeWAL && g.of > 1:
 		return &SetupError{

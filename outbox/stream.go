@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +48,7 @@ type chunk struct {
 // arrival is a row whose transaction was committed at a place in the log.
 type arrival struct {
 	commit wal.LSN
+	xid    uint32 // of the transaction
 	row    row
 	event  leat.Message
 }
@@ -200,6 +203,7 @@ type intake struct {
 	change  wal.Change
 	inside  bool    // a transaction
 	commit  wal.LSN // of that one
+	xid     uint32
 	open    chunk
 	bytes   int
 }
@@ -219,12 +223,12 @@ func (in *intake) take(f wal.Frame) (done chunk, err error) {
 	}
 	switch c.Kind {
 	case wal.Begin:
-		in.inside, in.commit = true, c.LSN
+		in.inside, in.commit, in.xid = true, c.LSN, c.XID
 	case wal.Insert:
 		if c.Table.Name != outboxTable.name {
 			return done, nil
 		}
-		a := arrival{commit: in.commit}
+		a := arrival{commit: in.commit, xid: in.xid}
 		if err := readInsert(c, &a); err != nil {
 			return done, fmt.Errorf("read outbox row %d from the replication stream: %w", a.row.id, err)
 		}
@@ -281,13 +285,16 @@ func (s *stream) next(ctx context.Context, l look, b *batch) error {
 	*b = batch{rows: b.rows[:0], events: b.events[:0], streamed: true}
 	wait := time.NewTimer(streamWait)
 	defer wait.Stop()
-	uncertain := false
+	uncertain, xids := false, []uint32(nil)
 	for {
 		n := 0
 		for n < len(s.rest.rows) && len(b.rows) < l.rows && b.bytes < l.bytes {
 			a := &s.rest.rows[n]
 			uncertain = uncertain || a.commit < s.doubt
 			b.rows, b.events = append(b.rows, a.row), append(b.events, a.event)
+			if len(xids) == 0 || xids[len(xids)-1] != a.xid {
+				xids = append(xids, a.xid)
+			}
 			b.bytes += a.event.Size()
 			n++
 		}
@@ -304,6 +311,9 @@ func (s *stream) next(ctx context.Context, l look, b *batch) error {
 		}
 	}
 	b.upTo = s.upTo
+	if err := visible(ctx, s.db, xids); err != nil {
+		return err
+	}
 	if uncertain {
 		if err := s.certify(ctx, l, b); err != nil {
 			return err
@@ -384,6 +394,54 @@ func present(ctx context.Context, db *sqldb.DB, asked []int64) (there map[int64]
 		return nil, fmt.Errorf("look which outbox rows have not left: %w", err)
 	}
 	return there, nil
+}
+
+// visible waits until the transactions are seen by everyone. The log has a commit before that, by an
+// instant or by as long as a synchronous standby takes: a look at the table in between misses the
+// row, and a delete spares it.
+func visible(ctx context.Context, db *sqldb.DB, xids []uint32) error {
+	for wait := time.Millisecond; len(xids) > 0; wait = min(2*wait, 100*time.Millisecond) {
+		var snapshot string
+		err := db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			return tx.QueryRow(ctx, `select pg_current_snapshot()::text`).Scan(&snapshot)
+		})
+		if err != nil {
+			return fmt.Errorf("look which transactions are visible: %w", err)
+		}
+		hidden, err := inProgress(snapshot)
+		if err != nil {
+			return err
+		}
+		if xids = slices.DeleteFunc(xids, func(xid uint32) bool { return !hidden(xid) }); len(xids) == 0 {
+			return nil
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inProgress reads a snapshot, xmin:xmax:xip,xip..., in which a transaction has not ended yet that is
+// not below xmax, or named. Places in the log have the lower half of the ids.
+func inProgress(snapshot string) (func(xid uint32) bool, error) {
+	part := strings.SplitN(snapshot, ":", 3)
+	if len(part) != 3 {
+		return nil, fmt.Errorf("read snapshot %q: it has not three parts", snapshot)
+	}
+	numbers := []string{part[1]}
+	if part[2] != "" {
+		numbers = append(numbers, strings.Split(part[2], ",")...)
+	}
+	ids := make([]uint32, len(numbers))
+	for i, text := range numbers {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read snapshot %q: %w", snapshot, err)
+		}
+		ids[i] = uint32(n)
+	}
+	return func(xid uint32) bool { return int32(xid-ids[0]) >= 0 || slices.Contains(ids[1:], xid) }, nil
 }
 
 // seal notes the ids of a batch that is not in their order, and their digest in their order.

@@ -320,3 +320,45 @@ func (w *world) compare(own string) {
 		w.t.Errorf("%d of %d events are not in the order of the commits", faults, len(place))
 	}
 }
+
+// A commit that waits for a standby is in the log and not yet visible: its writer has no answer, and a
+// delete would miss the row. The event waits as well, and leaves once.
+func TestWhatIsInTheLogAndNotVisibleWaits(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a server of its own")
+	}
+	_, data := ownPostgres(t, map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"})
+	w := newWorld(t, data, broker.Real(t))
+	_, stop := w.relay(byLog)
+	w.publish(moved{Key: "k", N: 1})
+	w.follows()
+	done := make(chan error, 1)
+	go func() {
+		done <- w.box.Tx(t.Context(), func(ctx context.Context, tx *outbox.Tx) error {
+			_, err := tx.Exec(ctx, `set local synchronous_commit = on`)
+			return errors.Join(err, tx.Publish(ctx, moved{Key: "k", N: 2}))
+		})
+	}()
+	leattest.Eventually(t, "the writer waits for a standby", func() error {
+		if n := data.Int(t, `select count(*) from pg_stat_activity where wait_event = 'SyncRep'`); n != 1 {
+			return fmt.Errorf("%d wait", n)
+		}
+		return nil
+	})
+	time.Sleep(time.Second) // a relay that does not wait takes some milliseconds
+	if got := len(w.read(w.topic.Name)); got != 1 {
+		t.Errorf("%d events are out, want 1", got)
+	}
+	data.Exec(t, `alter system set synchronous_standby_names = ''`)
+	data.Exec(t, `select pg_reload_conf()`)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	w.empty()
+	stop()
+	w.relay(byLog)
+	w.publish(moved{Key: "k", N: 3})
+	w.empty()
+	inOrder(t, w.read(w.topic.Name), 3)
+}
