@@ -158,10 +158,10 @@ func (c *Consumer) run(ctx context.Context) error {
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
 	post, err := c.openControl(ctx)
+	defer post.close()
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	defer post.close()
 	if err := c.begin(ctx); err != nil {
 		return err
 	}

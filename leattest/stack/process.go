@@ -150,7 +150,7 @@ func (p *Process) hook(service, point string) {
 	if ask := p.stack.cfg.Crash; ask != nil && !p.isDead() && ask(p, service, point) {
 		p.crash()
 	}
-	if p.isDead() && !strings.HasPrefix(point, "consumer.") {
+	if p.isDead() && (strings.HasPrefix(point, "relay.") || strings.HasPrefix(point, "once.")) {
 		panic(errCrashed)
 	}
 }

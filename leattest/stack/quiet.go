@@ -91,10 +91,14 @@ func (s *Stack) lag(adm *kadm.Client) (sum int64, err error) {
 	return sum, nil
 }
 
+// reads are the topics whose offsets the service's group commits.
 func (s *Stack) reads(c service.Config) []string {
 	var topics []string
 	for _, h := range c.Handlers {
 		topics = append(topics, s.cfg.Prefix+h.Topic.Name)
+		if h.Parking != nil { // what is parked is committed past once it is finished
+			topics = append(topics, leat.ParkTopic(s.cfg.Prefix+h.Topic.Name, s.cfg.Prefix+c.Name))
+		}
 	}
 	return topics
 }

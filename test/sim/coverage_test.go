@@ -29,6 +29,7 @@ var points = []string{
 	"relay.selected", "relay.produced", "relay.committing", "relay.committed", "relay.deleted",
 	"once.committing", "once.committed",
 	"consumer.handled", "consumer.deadlettered", "consumer.committing", "consumer.committed",
+	"park.appended", "park.readback", "park.committed", "park.dlq-sent",
 }
 
 // check says what a simulation of that many seeds has to have met.
@@ -44,7 +45,7 @@ func (c *coverage) check(t *testing.T, seeds int) {
 		"partition assigned": 10 * seeds, "partition revoked": seeds / 2,
 	}
 	for _, p := range points {
-		want["crash at "+p] = seeds / 25
+		want["crash at "+p] = seeds / 30
 	}
 	for what, least := range want {
 		if c.n[what] < least {
@@ -62,7 +63,7 @@ type hooks struct {
 }
 
 // rare are passed less often than the others, and get a greater chance.
-var rare = map[string]int{"consumer.deadlettered": 12, "consumer.committing": 20, "consumer.committed": 20, "once.committing": 60, "once.committed": 60, "relay.selected": 60, "relay.produced": 60, "relay.committing": 60, "relay.committed": 60, "relay.deleted": 60}
+var rare = map[string]int{"consumer.deadlettered": 12, "consumer.committing": 20, "consumer.committed": 20, "once.committing": 60, "once.committed": 60, "relay.selected": 60, "relay.produced": 60, "relay.committing": 60, "relay.committed": 60, "relay.deleted": 60, "park.appended": 15, "park.readback": 8, "park.committed": 8, "park.dlq-sent": 2}
 
 func (h *hooks) crash(_ *stack.Process, _, point string) bool {
 	h.mu.Lock()

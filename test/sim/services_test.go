@@ -53,6 +53,8 @@ type fate struct {
 
 // world is what a run's services and its schedule share, as the real world would be.
 type world struct {
+	park bool // middle parks what fails, in place of retries inside only
+
 	mu      sync.Mutex
 	fates   map[string]*fate
 	retries int              // failed attempts that really happened
@@ -62,9 +64,16 @@ type world struct {
 
 func (w *world) services() []service.Config {
 	quick := consumer.WithRetry(leat.Retry{Attempts: 4, Base: 20 * time.Millisecond, Max: time.Second})
+	middle := []leat.HandlerOption{quick}
+	if w.park {
+		middle = []leat.HandlerOption{
+			consumer.WithRetry(leat.Retry{Attempts: 1}),
+			consumer.Park(leat.Parking{Tiers: []time.Duration{time.Second, 3 * time.Second, 5 * time.Second}}),
+		}
+	}
 	return []service.Config{
 		{Name: "source", Owns: []leat.Topic{items}, Migrations: migrations, Routes: makeRoute},
-		{Name: "middle", Owns: []leat.Topic{moves}, Migrations: migrations, Handlers: []leat.Handler{outbox.Once(items, w.move, quick)}},
+		{Name: "middle", Owns: []leat.Topic{moves}, Migrations: migrations, Handlers: []leat.Handler{outbox.Once(items, w.move, middle...)}},
 		{Name: "sink", Migrations: migrations, Handlers: []leat.Handler{outbox.Once(moves, take, quick)}},
 		{Name: "watch", Handlers: []leat.Handler{consumer.On(items, w.watch)}},
 	}
