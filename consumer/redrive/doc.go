@@ -5,7 +5,7 @@
 //
 // [Story] is the fold of one dead-letter topic: its letters, one per source coordinate, and the notes
 // about them. [Story.Plan] chooses letters, in the order of the source, and says which it refuses and
-// why. [Job.Run] carries it out on a cluster.
+// why. [Letter.Edit] is another payload for one of them. [Job.Run] carries it out on a cluster.
 //
 // # Use
 //

@@ -63,6 +63,7 @@ type Job struct {
 	Rounds int32 // MaxRounds, or otherwise
 	Limit  int   // letters; 0: all
 	Act    Act
+	Edit   *Edit // with Redriven, and a filter that takes that letter alone; nil: events go back as they are
 	By     string
 	Why    string
 	Hook   func(point string) // called between the steps, for tests; nil: nothing
@@ -131,7 +132,11 @@ func (j Job) write(ctx context.Context, step func(ctx context.Context, first, th
 			return 0, err
 		}
 	}
-	units, err := story.units(story.Plan(j.Filter, j.Rounds).Letters, holds)
+	letters := story.Plan(j.Filter, j.Rounds).Letters
+	if err := j.Edit.fits(letters); err != nil {
+		return 0, err
+	}
+	units, err := story.units(letters, holds)
 	if err != nil {
 		return 0, err
 	}
@@ -243,9 +248,10 @@ func (j Job) back(l *Letter, hold park.Hold) kafka.Raw {
 	if hold.ID != 0 {
 		rec.Kind, rec.Hold = park.Stage, hold.ID
 	}
-	headers := append(l.Headers[:len(l.Headers):len(l.Headers)],
+	value, headers := j.Edit.event(l)
+	headers = append(headers,
 		leat.Header{Key: consumer.HeaderTimestamp, Value: []byte(l.Timestamp.UTC().Format(time.RFC3339Nano))}, rec.Header())
-	return kafka.Raw{Topic: leat.ParkTopic(j.Topic, j.Group), Partition: l.Source.Partition, Key: l.Key, Value: l.Value, Headers: headers}
+	return kafka.Raw{Topic: leat.ParkTopic(j.Topic, j.Group), Partition: l.Source.Partition, Key: l.Key, Value: value, Headers: headers}
 }
 
 // release is the record that lets a held key go on, if the hold still has as many letters as were seen.
@@ -260,7 +266,7 @@ func (j Job) note(l *Letter) (kafka.Raw, error) {
 		By: j.By, Why: j.Why, At: time.Now().UTC(),
 	}
 	if j.Act == Redriven {
-		n.Round = l.Rounds + 1
+		n.Round, n.Edited = l.Rounds+1, j.Edit.digest(l)
 	}
 	text, err := json.Marshal(n)
 	if err != nil {

@@ -33,8 +33,9 @@ type Note struct {
 	Group     string    `json:"group"`
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"`
-	Offset    int64     `json:"offset"`          // of the event at its source
-	Round     int32     `json:"round,omitempty"` // of Redriven: which redrive of the event
+	Offset    int64     `json:"offset"`           // of the event at its source
+	Round     int32     `json:"round,omitempty"`  // of Redriven: which redrive of the event
+	Edited    string    `json:"edited,omitempty"` // of Redriven: digest of the payload that went back in place of the letter's
 	By        string    `json:"by,omitempty"`
 	Why       string    `json:"why,omitempty"`
 	At        time.Time `json:"at,omitzero"`

@@ -23,7 +23,7 @@ const letterSuffix = ".dlq"
 
 func (a *app) dlqCommand() *cobra.Command {
 	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters, the records that a group could not handle, and give them back"})
-	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqDiscardCommand())
+	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqEditCommand(), a.dlqDiscardCommand())
 	return cmd
 }
 
@@ -257,6 +257,9 @@ func (v letterView) write(w io.Writer) error {
 		}
 	}
 	for _, n := range v.Notes {
+		if n.Edited != "" {
+			fmt.Fprintf(w, "%-18s%s\n", "edited:", plain(n.Edited))
+		}
 		fmt.Fprintf(w, "%-18s%s\n", string(n.Act)+":", plain(strings.TrimRight(fmt.Sprintf("%s by %s: %s", stamp(n.At), n.By, n.Why), ": ")))
 	}
 	if v.Stack != "" {
