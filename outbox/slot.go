@@ -28,6 +28,19 @@ type SlotStatus struct {
 	Safe int64 `json:"safe_bytes"`
 }
 
+// trouble says what is wrong with the slot, "" where nothing is or there is none.
+func (s *SlotStatus) trouble() string {
+	switch {
+	case s == nil:
+		return ""
+	case s.State == "lost":
+		return "replication slot " + s.Name + " is lost: the next relay makes a new one, and what waits leaves in the order of ids"
+	case !s.Active:
+		return fmt.Sprintf("no relay reads replication slot %s, and the server keeps %d MiB of its log for it", s.Name, s.Retained>>20)
+	}
+	return ""
+}
+
 // slotPrefix begins the names of the outbox's slots and is that of its publication. Slots of all
 // databases of a server share one room, so the outbox's id is in it.
 func slotPrefix(outbox string) string {

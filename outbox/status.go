@@ -56,6 +56,9 @@ func (b *Box) Status(ctx context.Context) (s Status, err error) {
 		if s.Slot, err = slotOf(ctx, tx, m.outbox); err != nil {
 			return err
 		}
+		if s.Trouble == "" {
+			s.Trouble = s.Slot.trouble()
+		}
 		return headOf(ctx, tx, &s)
 	})
 	if err != nil {

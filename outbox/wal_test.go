@@ -88,6 +88,12 @@ func TestACrashInModeWALLosesAndDoublesNothing(t *testing.T) {
 	w.publish(moved{Key: "k", N: 2})
 	w.empty()
 	stop()
+	leattest.Eventually(t, "it is told that nobody reads the slot", func() error {
+		if s, err := w.box.Status(t.Context()); err != nil || !strings.Contains(s.Trouble, "no relay reads") {
+			return fmt.Errorf("%+v, %v", s, err)
+		}
+		return nil
+	})
 	slot := w.slot().Name
 	n := 2
 	for _, point := range []string{"relay.selected", "relay.produced", "relay.committing", "relay.committed", "relay.deleted"} {

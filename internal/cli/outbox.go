@@ -33,12 +33,14 @@ type outboxView struct {
 	Trouble       string    `json:"trouble,omitempty"`
 	Since         time.Time `json:"since,omitzero"`
 	Outbox        string    `json:"outbox"`
+
+	Slot *outbox.SlotStatus `json:"slot,omitempty"`
 }
 
 func viewOutbox(name string, s outbox.Status) outboxView {
 	return outboxView{
 		Service: name, Rows: s.Rows, Head: s.Head, AgeSeconds: s.Age.Seconds(), Delayed: s.Delayed, Parked: s.Parked,
-		WriterSeconds: s.Writer.Seconds(), Trouble: s.Trouble, Since: s.Since, Outbox: s.Outbox,
+		WriterSeconds: s.Writer.Seconds(), Trouble: s.Trouble, Since: s.Since, Outbox: s.Outbox, Slot: s.Slot,
 	}
 }
 
