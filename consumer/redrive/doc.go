@@ -5,7 +5,8 @@
 //
 // [Story] is the fold of one dead-letter topic: its letters, one per source coordinate, and the notes
 // about them. [Story.Plan] chooses letters, in the order of the source, and says which it refuses and
-// why. [Letter.Edit] is another payload for one of them. [Job.Run] carries it out on a cluster.
+// why. [Letter.Edit] is another payload for one of them. [Job.Run] carries it out on a cluster;
+// [Job.Release] lets a held key go on without its letters.
 //
 // # Use
 //

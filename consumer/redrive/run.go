@@ -72,14 +72,22 @@ type Job struct {
 // Run does it, and returns how many letters it has dealt with. It plans anew from what the topic says
 // once it has fenced every other tool off.
 func (j Job) Run(ctx context.Context) (done int, err error) {
-	if j.Hook == nil {
-		j.Hook = func(string) {}
-	}
 	if err := j.parked(ctx); err != nil {
 		return 0, err
 	}
+	return j.fenced(ctx, Job.write)
+}
+
+// stepFunc writes the first records and then the others, together where there are transactions.
+type stepFunc func(ctx context.Context, first, then []kafka.Raw) error
+
+// fenced does it once every other tool is fenced off.
+func (j Job) fenced(ctx context.Context, do func(Job, context.Context, stepFunc) (int, error)) (int, error) {
+	if j.Hook == nil {
+		j.Hook = func(string) {}
+	}
 	if j.Client.Embedded() {
-		return j.write(ctx, func(ctx context.Context, first, then []kafka.Raw) error {
+		return do(j, ctx, func(ctx context.Context, first, then []kafka.Raw) error {
 			if _, err := j.Client.Write(ctx, first...); err != nil {
 				return err
 			}
@@ -93,7 +101,7 @@ func (j Job) Run(ctx context.Context) (done int, err error) {
 		return 0, fmt.Errorf("redrive: %w", err)
 	}
 	defer tx.Close()
-	return j.write(ctx, func(ctx context.Context, first, then []kafka.Raw) error {
+	return do(j, ctx, func(ctx context.Context, first, then []kafka.Raw) error {
 		if err := tx.Begin(); err != nil {
 			return err
 		}
@@ -121,7 +129,7 @@ func (j Job) parked(ctx context.Context) error {
 	return nil
 }
 
-func (j Job) write(ctx context.Context, step func(ctx context.Context, first, then []kafka.Raw) error) (done int, err error) {
+func (j Job) write(ctx context.Context, step stepFunc) (done int, err error) {
 	story, err := Read(ctx, j.Client, j.Group, j.Topic)
 	if err != nil {
 		return 0, err

@@ -23,7 +23,7 @@ const letterSuffix = ".dlq"
 
 func (a *app) dlqCommand() *cobra.Command {
 	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters, the records that a group could not handle, and give them back"})
-	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqEditCommand(), a.dlqDiscardCommand())
+	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqEditCommand(), a.dlqReleaseCommand(), a.dlqDiscardCommand())
 	return cmd
 }
 
