@@ -138,6 +138,10 @@ func (f From) in(start, end, time int64) int64 {
 	return min(max(at, start), end)
 }
 
+// tailMetadata bounds how long a tail that follows asks a broker which leads no more: without it, up to
+// 5 s without a pause.
+const tailMetadata = 200 * time.Millisecond
+
 func (t *tail) run(ctx context.Context, yield func(leat.Wire, error) bool) error {
 	if len(t.from) == 0 {
 		return nil
@@ -152,6 +156,7 @@ func (t *tail) run(ctx context.Context, yield func(leat.Wire, error) bool) error
 		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepControlRecords(), // the last record of a partition can be one
 		kgo.FetchMaxWait(cmp.Or(t.cfg.Wait, tailWait)),
+		kgo.MetadataMinAge(tailMetadata),
 	)
 	if err != nil {
 		return err
