@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 	scheme, rest, ok := strings.Cut(c.URL, ":")
 	switch {
 	case c.URL == "":
-		return errors.New("blob: URL is empty: write file:DIR, s3://BUCKET or postgres://...")
+		return errors.New("blob: URL is empty: write file:DIR, s3://BUCKET or postgres://HOST/NAME")
 	case !ok || rest == "":
 		return fmt.Errorf("blob: %q is neither file:DIR nor s3://BUCKET nor postgres://", redact(c.URL))
 	}

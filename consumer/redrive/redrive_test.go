@@ -41,7 +41,8 @@ func TestAStoryFoldsLettersAndNotesByTheirSource(t *testing.T) {
 	var s redrive.Story
 	for i, headers := range [][]leat.Header{
 		letter(3, "exhausted", "db is away"), letter(1, "permanent", "no"), letter(3, "exhausted", "db is away"), letter(2, "panic", "x"),
-		note(redrive.Redriven, 3, 1), note(redrive.Discarded, 2, 0), letter(3, "exhausted", "db again"), note("x", 99, 0), {{Key: "foreign"}},
+		note(redrive.Redriven, 3, 1), note(redrive.Discarded, 2, 0), letter(3, "exhausted", "db again"), note("x", 99, 0),
+		{{Key: "foreign"}},
 	} {
 		s.Apply(leat.Position{Topic: "t.g.dlq", Offset: int64(i)}, []byte("k"), []byte("v"), headers)
 	}
