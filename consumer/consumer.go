@@ -184,6 +184,7 @@ func (c *Consumer) run(ctx context.Context) error {
 		return errors.Join(c.txn.cause, c.abandon())
 	}
 	if errors.Is(context.Cause(ctx), ErrCut) {
+		post.close() // what is being written to the control topic would be waited for
 		return c.abandon()
 	}
 	return errors.Join(cause(ctx), c.drain())

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatdev/leat/consumer/lane"
 	"github.com/leatdev/leat/kafka"
@@ -64,14 +65,15 @@ func List(ctx context.Context, c *kafka.Client) ([]string, error) {
 	return listed.Groups(), nil
 }
 
-// Read reads groups, all of them where none is named, in the order of their names.
+// Read reads groups, all of them but share groups where none is named, in the order of their names.
 func Read(ctx context.Context, c *kafka.Client, names ...string) ([]Group, error) {
 	adm := kadm.NewClient(c.Kgo())
 	known, err := adm.ListGroups(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list groups: %w", err)
 	}
-	if len(names) == 0 {
+	all := len(names) == 0
+	if all {
 		names = known.Groups()
 	}
 	slices.Sort(names)
@@ -81,6 +83,9 @@ func Read(ctx context.Context, c *kafka.Client, names ...string) ([]Group, error
 			return nil, fmt.Errorf("read group %s: %w", name, ErrNoGroup)
 		}
 		g, err := read(ctx, adm, known[name])
+		if all && errors.Is(err, kerr.GroupIDNotFound) {
+			continue // a share group, which has no offsets, or one that went meanwhile
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read group %s: %w", name, err)
 		}
