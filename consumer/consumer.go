@@ -44,6 +44,7 @@ type Consumer struct {
 	cut      context.CancelCauseFunc
 	end      context.CancelCauseFunc // ends Run with an error
 	client   *kgo.Client
+	post     *post // to the control topic; nil: none
 	letters  *letters
 	yard     *yard // nil: no topic's events are parked
 	random   func() float64
@@ -159,6 +160,7 @@ func (c *Consumer) run(ctx context.Context) error {
 	}
 	post, err := c.openControl(ctx)
 	defer post.close()
+	c.post = post
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
@@ -287,5 +289,6 @@ func (c *Consumer) close() {
 	if c.yard != nil {
 		c.yard.close()
 	}
+	c.post.close() // a write to the control topic under way would be waited for as long as no broker answers
 	c.wg.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/leatdev/leat/consumer/control"
@@ -35,14 +36,15 @@ func (o *orders) stats(topic string) ControlStats {
 
 // post is the connection to the control topic.
 type post struct {
-	client *kafka.Client
-	log    *control.Log
+	closing sync.Once
+	client  *kafka.Client
+	log     *control.Log
 }
 
 // close ends the connection. A nil post has none.
 func (p *post) close() {
 	if p != nil {
-		p.client.Close()
+		p.closing.Do(p.client.Close)
 	}
 }
 
