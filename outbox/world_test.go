@@ -144,7 +144,7 @@ func (w *world) publish(events ...any) {
 // empty waits until nothing waits in the outbox, nor for its time.
 func (w *world) empty() {
 	w.t.Helper()
-	leattest.Eventually(w.t, "the outbox is empty", func() error {
+	leattest.Within(w.t, 2*time.Minute, "the outbox is empty", func() error {
 		s, err := w.box.Status(w.t.Context())
 		if err != nil {
 			return err
