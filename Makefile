@@ -4,14 +4,15 @@
 TAGS := synctests
 TOOL := go tool -modfile=internal/tools/go.mod
 
-.PHONY: demo build check fmt test sim chaos mutants clean
+.PHONY: demo build check fmt test sim chaos mutants bench clean
 .NOTPARALLEL:
 
 demo: build ## run the shop with trouble on the embedded stack
 	bin/leat demo
 
+# grpcnotrace: gRPC, which comes with OpenTelemetry's exporter, would bring html/template.
 build: ## bin/leat
-	go build -trimpath -ldflags='-s -w' -o bin/leat ./cmd/leat
+	CGO_ENABLED=0 go build -trimpath -tags grpcnotrace -ldflags='-s -w' -o bin/leat ./cmd/leat
 
 check: ## all that needs no servers: style, house, layers 0-1 with the race detector
 	@bad=$$($(TOOL) gofumpt -l .) && test -z "$$bad" || { echo "not as gofumpt writes (make fmt):" $$bad; exit 1; }
@@ -19,7 +20,7 @@ check: ## all that needs no servers: style, house, layers 0-1 with the race dete
 	$(TOOL) staticcheck -tags $(TAGS) ./...
 	go mod tidy -diff
 	go test ./internal/house
-	go test -race -tags $(TAGS) -short -timeout 10m ./...
+	go test -race -tags $(TAGS) -short -timeout 30m ./...
 	cd test/bench && go vet ./... && go test ./...
 
 fmt: ## write as gofumpt does
@@ -29,9 +30,9 @@ fmt: ## write as gofumpt does
 # or the status.
 test: check ## check, then everything against real Kafka and PostgreSQL
 	go build -o bin/servers ./test/servers
-	bin/servers -- go test -tags $(TAGS) -timeout 30m ./...
+	bin/servers -- go test -tags $(TAGS) -timeout 60m ./...
 
-SEEDS ?= 1000
+SEEDS ?= 4000
 FROM  ?= 1
 sim: ## seeded faults over whole services in virtual time: make sim SEEDS=10000 FROM=1
 	go test -tags $(TAGS) -timeout 6h ./test/sim -run TestSimulation -sim.seeds=$(SEEDS) -sim.from=$(FROM)
@@ -45,6 +46,13 @@ chaos: ## the shop on three brokers under kills, cuts and lost replies: make cha
 mutants: ## break the product rule by rule: each guard must turn red; ONLY=word picks some
 	go build -o bin/servers ./test/servers
 	bin/servers -- go run ./test/mutants $(ONLY)
+
+BENCH ?= consume typed produce slow1000 slow20 transform once failing joins relay latency writers encode decode registry registry-start
+bench: build ## leat beside the raw client and its peers on real Kafka: make bench BENCH="consume produce"
+	go build -o bin/servers ./test/servers
+	cd test/bench && go build -o ../../bin/bench .
+	bin/servers -kafka -postgres -- sh -ec 'for c in $(BENCH); do bin/bench -case $$c -json -brokers "$$LEAT_TEST_KAFKA" >bin/$$c.json; done'
+	@echo "results: bin/*.json"
 
 clean: ## remove what was built; the cache of fetched servers stays
 	rm -rf bin

@@ -2,6 +2,7 @@ package leat
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -33,22 +34,47 @@ func (e *Encoder) Encode(m *Message, event any, cause *Envelope, id string, now 
 	if codec == nil {
 		codec = JSON
 	}
-	*m = Message{ID: id, Type: k.Type, Source: e.Source, Time: now.UTC(), Topic: k.Topic, ContentType: codec.ContentType(k), Data: m.Data[:0]}
+	*m = Message{ID: id, Type: k.Type, Source: e.Source, Time: now.UTC(), Topic: k.Topic, Data: m.Data[:0]}
 	if key, ok := k.Key(event); ok {
 		m.Key, m.Subject = []byte(key), key
 	}
 	if cause != nil {
 		m.CausationID = cause.ID()
-		m.CorrelationID = cause.CorrelationID()
+		if m.CorrelationID = cause.wire.Attribute("correlationid"); m.CorrelationID == "" {
+			m.CorrelationID = m.CausationID
+		}
 	}
-	if m.Data, err = codec.Append(m.Data, k, event); err != nil {
+	if err := encodeData(codec, m, k, event); err != nil {
 		return err
 	}
 	if wrapped {
 		out.Apply(m)
 	}
+	if err := encodeKey(codec, m, k); err != nil {
+		return err
+	}
 	if m.CorrelationID == "" {
 		m.CorrelationID = m.ID
 	}
 	return nil
+}
+
+func encodeKey(codec Codec, m *Message, k *Kind) error {
+	if k.KeyEncoding == "" || m.Key == nil {
+		return nil
+	}
+	kc, ok := codec.(KeyCodec)
+	if !ok {
+		return fmt.Errorf("topic %s has keys in %s, which this codec does not write", k.Topic, k.KeyEncoding)
+	}
+	return kc.EncodeKey(m, k)
+}
+
+func encodeData(codec Codec, m *Message, k *Kind, event any) (err error) {
+	if mc, ok := codec.(MessageCodec); ok {
+		return mc.Encode(m, k, event)
+	}
+	m.ContentType = codec.ContentType(k)
+	m.Data, err = codec.Append(m.Data, k, event)
+	return err
 }

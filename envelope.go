@@ -36,6 +36,7 @@ type Envelope struct {
 	attempt int
 	kind    *Kind
 	codec   Codec
+	key     *string // decoded; nil: not yet, or it is a text
 }
 
 // NewEnvelope is the envelope of a record. kind and codec say how [Envelope.Decode] reads it; a nil
@@ -86,8 +87,24 @@ func (e *Envelope) Time() time.Time {
 	return e.wire.Timestamp()
 }
 
-// Key is the record's key, "" where it has none.
-func (e *Envelope) Key() string { return string(e.wire.Key()) }
+// Key is the record's key, "" where it has none. Of a topic with a KeyEncoding it is the text that was
+// encoded, or the bytes as they are where they can't be read; Decode has made sure that they can.
+func (e *Envelope) Key() string {
+	if e.key != nil {
+		return *e.key
+	}
+	if key, err := e.readKey(); err == nil {
+		return key
+	}
+	return string(e.wire.Key())
+}
+
+func (e *Envelope) readKey() (string, error) {
+	if kc, ok := e.codec.(KeyCodec); ok && e.kind != nil && e.kind.KeyEncoding != "" {
+		return kc.DecodeKey(e.wire)
+	}
+	return string(e.wire.Key()), nil
+}
 
 // Raw is the event's data as it stands on the wire.
 func (e *Envelope) Raw() []byte { return e.wire.Value() }
@@ -137,10 +154,29 @@ func (e *Envelope) Decode(v any) error {
 	if k == nil {
 		k = &Kind{Type: e.Type(), Topic: e.Position().Topic}
 	}
-	if err := codec.Decode(e.wire.Value(), k, v); err != nil {
+	err := decodeData(codec, e.wire, k, v)
+	if err == nil && k.KeyEncoding != "" && e.key == nil {
+		var key string
+		if key, err = e.readKey(); err == nil {
+			e.key = &key
+		}
+	}
+	if err != nil {
 		return &UndecodableError{Type: k.Type, Position: e.Position(), Err: err}
 	}
 	return nil
+}
+
+func decodeData(codec Codec, w Wire, k *Kind, v any) error {
+	if k.older != nil {
+		if chain := k.chainOf(w.Attribute("type")); chain != nil {
+			return upcast(codec, w, chain, v)
+		}
+	}
+	if mc, ok := codec.(MessageCodec); ok {
+		return mc.DecodeWire(w, k, v)
+	}
+	return codec.Decode(w.Value(), k, v)
 }
 
 // Event is an event of type T as a handler gets it: its data and its envelope.

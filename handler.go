@@ -21,6 +21,7 @@ type Handler struct {
 	Retry    Retry         // inline attempts
 	Timeout  time.Duration // of one attempt; 0: 30 s, negative: none
 	Parking  *Parking      // what happens when the inline attempts are used up; nil: the dead letters at once
+	Later    *RetryTopics  // the same, for handlers without order; nil: as Parking says
 
 	// Handle does one attempt on one event.
 	Handle func(ctx context.Context, e *Envelope) error
@@ -92,8 +93,11 @@ func kindIn[T any](topic Topic) (Kind, error) {
 	}
 	want := KindOf[T]("", nil).Go
 	for _, k := range kinds {
-		if k.Go == want {
+		switch {
+		case k.Go == want:
 			return k, nil
+		case k.Go == reflect.PointerTo(want), want.Kind() == reflect.Pointer && want.Elem() == k.Go:
+			return Kind{}, fmt.Errorf("topic %s carries %v, and the handler takes %v: let it take %v", topic.Name, k.Go, want, k.Go)
 		}
 	}
 	return Kind{}, fmt.Errorf("topic %s does not carry %v: add it to its Carries", topic.Name, want)
@@ -119,6 +123,9 @@ func (h Handler) Validate() error {
 	if h.Parking != nil {
 		errs = append(errs, h.Parking.Validate())
 	}
+	if h.Later != nil {
+		errs = append(errs, h.validateLater())
+	}
 	if h.Breaker != nil {
 		errs = append(errs, h.Breaker.Validate())
 	}
@@ -137,6 +144,24 @@ func (h Handler) Validate() error {
 	return errors.Join(errs...)
 }
 
+// validateLater refuses retry topics where events would lose an order, or more, on their way.
+func (h Handler) validateLater() error {
+	refused := ""
+	switch {
+	case h.Parking != nil:
+		refused = "Park, which keeps the order of keys: leave one of the two out"
+	case h.Order != Unordered:
+		refused = "an order, for later events would overtake: give it consumer.Unordered(), or consumer.Park in their place"
+	case h.Transform != nil:
+		refused = "a transform: what it retries would leave its transaction; give it consumer.Park"
+	case h.Later.Spring != nil && (h.Breaker != nil || h.Limit != nil):
+		refused = "a breaker or a limit where Spring's groups read them: each would count alone"
+	default:
+		return h.Later.Validate()
+	}
+	return fmt.Errorf("handler of %s on %s: retry topics do not go with %s", h.Kind.Type, h.Topic.Name, refused)
+}
+
 func (h Handler) validateTransform() error {
 	refused := ""
 	switch {
@@ -144,8 +169,6 @@ func (h Handler) validateTransform() error {
 		refused = "a Handle"
 	case h.Exhausted != nil:
 		refused = "OnExhausted: what it does would not be part of the transaction"
-	case h.Parking != nil:
-		refused = "Park: it has inline attempts (WithRetry) and dead letters"
 	default:
 		return nil
 	}

@@ -14,12 +14,24 @@ type Named interface{ EventType() string }
 // no method, means no order.
 type Keyed interface{ EventKey() string }
 
+// Described is implemented by an event type whose schema is written by hand: EventSchema is its
+// text, often embedded from an .avsc, .proto or .json file. The type must satisfy it, which is
+// checked when the service starts.
+type Described interface{ EventSchema() string }
+
 // Kind is the contract of one event type: its name, its Go type, where it goes and how its key is
 // found. Kinds come out of a [Catalog], or of [KindOf] for Go types without methods.
 type Kind struct {
 	Type  string       // CloudEvents type, never empty
 	Topic string       // name of the topic that carries it, set by the catalog
 	Go    reflect.Type // T as the handler and the publisher write it
+
+	Encoding    Encoding     // of its topic; "": left to the codec
+	KeyEncoding Encoding     // of its topic; "": keys are texts
+	Subjects    SubjectNames // of its topic, never "" once a catalog holds the kind
+	Schema      string       // hand-written schema, see Described; "": derived from Go
+
+	older [][]upcaster // chains of upcasts that end in this kind, the nearest type first
 	key   func(any) string
 }
 
@@ -31,6 +43,12 @@ func KindOf[T any](eventType string, key func(T) string) Kind {
 	if key != nil {
 		k.key = func(v any) string { return key(v.(T)) }
 	}
+	return k
+}
+
+// Described is the kind with a schema that is written by hand.
+func (k Kind) Described(schema string) Kind {
+	k.Schema = schema
 	return k
 }
 
@@ -64,7 +82,11 @@ func kindOf(entry any) (Kind, error) {
 		if err != nil {
 			return Kind{}, err
 		}
-		return Kind{Type: name, Go: reflect.TypeOf(entry)}, nil
+		k := Kind{Type: name, Go: reflect.TypeOf(entry)}
+		if d, ok := entry.(Described); ok {
+			k.Schema = d.EventSchema()
+		}
+		return k, nil
 	default:
 		return Kind{}, fmt.Errorf("%T has no EventType method: give it one, or list it with leat.KindOf", entry)
 	}

@@ -23,6 +23,7 @@ type Message struct {
 	Key   []byte // nil: no key, no order
 
 	ContentType string // media type of Data
+	DataSchema  string // CloudEvents dataschema: where the schema of Data is registered, "" for none
 	Data        []byte // nil: a tombstone
 
 	CorrelationID string // same for all that one root event causes
@@ -37,7 +38,7 @@ type Message struct {
 // data and headers with their framing.
 func (m *Message) Size() int {
 	n := len(m.Key) + len(m.Data) + 96 // record framing and the names of the attributes that are always there
-	for _, s := range []string{m.ID, m.Type, m.Source, m.Subject, m.ContentType, m.CorrelationID, m.CausationID, m.TraceParent, m.TraceState} {
+	for _, s := range []string{m.ID, m.Type, m.Source, m.Subject, m.ContentType, m.DataSchema, m.CorrelationID, m.CausationID, m.TraceParent, m.TraceState} {
 		n += len(s) + 16
 	}
 	for i := range m.Headers {

@@ -100,6 +100,10 @@ func (p Parking) Validate() error {
 // ParkTopic is the name of the topic in which group parks events of topic.
 func ParkTopic(topic, group string) string { return topic + "." + group + ".park" }
 
+// RedriveTopic is the name of the topic by which dead letters of topic go back to a group that does not
+// park it. The group alone reads it.
+func RedriveTopic(topic, group string) string { return topic + "." + group + ".redrive" }
+
 // Fence is a claim to a partition of a parked topic: Epoch rises each time that a member of the group
 // takes the partition over. What an older claim wants to do in a database is refused there (see
 // outbox.Once).

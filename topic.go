@@ -16,6 +16,14 @@ type Topic struct {
 	// records are no events, and go to the dead letters.
 	Foreign any
 
+	Encoding Encoding // how the events are written; "": as the service's config says, or plain JSON
+	// KeyEncoding is how the keys are written: Avro, JSONSchema or Protobuf, each as a string, registered
+	// as {topic}-key; "": as text. The bytes decide the partition, so that a change of it on a topic in use
+	// sends keys to other partitions, and loses their order once.
+	KeyEncoding Encoding
+	Subjects    SubjectNames // where their schemas are registered; "": see SubjectNames
+	Upcasts     []Upcast     // from older event types to those that took their place
+
 	Partitions  int               // wanted by the owner; 0: 6
 	Replication int               // wanted by the owner; 0: the broker's default
 	Config      map[string]string // topic configuration the owner wants; nil: the broker's defaults
@@ -37,10 +45,25 @@ func (t Topic) Validate() error {
 	if t.Partitions < 0 || t.Replication < 0 {
 		errs = append(errs, fmt.Errorf("topic %s: Partitions and Replication can't be negative", t.Name))
 	}
+	for _, err := range []error{t.Encoding.Validate(), validKeys(t.KeyEncoding), t.Subjects.Validate()} {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("topic %s: %w", t.Name, err))
+		}
+	}
 	if _, err := t.Kinds(); err != nil {
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+func validKeys(e Encoding) error {
+	if e == PlainJSON {
+		return errors.New("KeyEncoding can't be plain JSON: leave it empty, and keys are texts")
+	}
+	if err := e.Validate(); err != nil {
+		return fmt.Errorf("KeyEncoding: %w", err)
+	}
+	return nil
 }
 
 // Kinds returns the contracts that the topic carries, Foreign last where it is not in Carries.
@@ -54,7 +77,7 @@ func (t Topic) Kinds() ([]Kind, error) {
 			errs = append(errs, fmt.Errorf("topic %s: %w", t.Name, err))
 			return
 		}
-		k.Topic = t.Name
+		k.Topic, k.Encoding, k.KeyEncoding, k.Subjects = t.Name, t.Encoding, t.KeyEncoding, t.Subjects
 		if was, dup := seen[k.Type]; dup {
 			if !foreign || was != k.Go {
 				errs = append(errs, fmt.Errorf("topic %s: %s is listed twice (%v and %v)", t.Name, k.Type, was, k.Go))
@@ -69,6 +92,18 @@ func (t Topic) Kinds() ([]Kind, error) {
 	}
 	if t.Foreign != nil {
 		add(t.Foreign, true)
+	}
+	if t.Subjects == "" {
+		strategy := TopicName
+		if len(kinds) > 1 {
+			strategy = TopicRecordName
+		}
+		for i := range kinds {
+			kinds[i].Subjects = strategy
+		}
+	}
+	if err := attach(kinds, t.Upcasts); err != nil {
+		errs = append(errs, fmt.Errorf("topic %s: %w", t.Name, err))
 	}
 	return kinds, errors.Join(errs...)
 }

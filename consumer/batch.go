@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/payload"
 	"github.com/leatdev/leat/internal/telemetry"
 )
 
@@ -37,13 +39,15 @@ func Batch[T any](topic leat.Topic, fn func(context.Context, []*leat.Event[T]) e
 		return h
 	}
 	h.Batch = func(ctx context.Context, envelopes []*leat.Envelope) error {
-		events, places, faults := decodeBatch[T](envelopes)
+		events, places, faults := payload.DecodeBatch[T](envelopes)
 		if len(events) == 0 {
 			return errors.Join(faults...)
 		}
-		return errors.Join(append(faults, replace(fn(ctx, events), places))...)
+		return errors.Join(append(faults, payload.Replace(fn(ctx, events), places))...)
 	}
-	h.Handle = func(ctx context.Context, e *leat.Envelope) error { return one(h.Batch(ctx, []*leat.Envelope{e})) }
+	h.Handle = func(ctx context.Context, e *leat.Envelope) error {
+		return payload.One(h.Batch(ctx, []*leat.Envelope{e}))
+	}
 	return h
 }
 
@@ -61,57 +65,12 @@ func BatchOf(max int, wait time.Duration) leat.HandlerOption {
 	}
 }
 
-// decodeBatch reads the events that can be read, with their places in the batch, and the faults of the
-// others.
-func decodeBatch[T any](envelopes []*leat.Envelope) (events []*leat.Event[T], places []int, faults []error) {
-	events, places = make([]*leat.Event[T], 0, len(envelopes)), make([]int, 0, len(envelopes))
-	for i, e := range envelopes {
-		ev, err := leat.DecodeEvent[T](e)
-		if err != nil {
-			faults = append(faults, leat.FaultAt(i, err))
-			continue
-		}
-		events, places = append(events, ev), append(places, i)
-	}
-	return events, places, faults
-}
-
-// replace is err with the indexes that places says.
-func replace(err error, places []int) error {
-	faults, told := leat.Faults(err)
-	if !told {
-		return err
-	}
-	var all []error
-	for i, fault := range faults {
-		if i < 0 || i >= len(places) {
-			return outside(i, len(places), err)
-		}
-		all = append(all, leat.FaultAt(places[i], fault))
-	}
-	return errors.Join(all...)
-}
-
-func outside(i, n int, err error) error {
-	return fmt.Errorf("the handler tells of a fault at index %d of a batch of %d: %s", i, n, err)
-}
-
-// one is the error of a batch of one as that of its event.
-func one(err error) error {
-	if faults, told := leat.Faults(err); told {
-		if fault := faults[0]; fault != nil && len(faults) == 1 {
-			return fault
-		}
-	}
-	return err
-}
-
 // gather takes along what may start together with first, up to a batch. mu is held, and given up
 // where the handler's rate limit asks for classes.
 func (c *Consumer) gather(first *item, batch []*item) []*item {
 	h := first.Value.handler
 	batch = append(batch, first)
-	for len(batch) < h.batchMax {
+	for len(batch) < h.BatchMax {
 		it := c.sched.Join(first)
 		if it == nil {
 			break
@@ -146,17 +105,17 @@ func (c *Consumer) tryBatch(batch []*item, began int64) (err error) {
 	for i, it := range batch {
 		number := 1
 		if past := it.Value.past; past != nil {
-			number += past.attempts
+			number += past.Attempts
 		}
 		room[i] = *leat.NewEnvelope(it.Value.wire, &h.Kind, c.cfg.Codec, number)
 		envelopes[i] = &room[i]
 	}
-	a := &attempt{Context: ctx, timeout: h.timeout, clock: &c.clock, began: began, several: true}
-	defer a.end()
+	a := &attempt.Context{Context: ctx, Timeout: h.Timeout, Clock: &c.clock, Began: began, Several: true}
+	defer a.End()
 	traced, span := telemetry.StartBatch(a, c.cfg.Group, h.Topic.Name, envelopes)
-	err = guarded(traced, nil, func(ctx context.Context, _ *leat.Envelope) error { return h.Batch(ctx, envelopes) })
-	if err != nil && errors.Is(context.Cause(a), ErrTimeout) {
-		err = fmt.Errorf("%w of %v: %w", ErrTimeout, h.timeout, err)
+	err = attempt.Guarded(traced, nil, func(ctx context.Context, _ *leat.Envelope) error { return h.Batch(ctx, envelopes) })
+	if err != nil && errors.Is(context.Cause(a), attempt.ErrTimeout) {
+		err = fmt.Errorf("%w of %v: %w", attempt.ErrTimeout, h.Timeout, err)
 	}
 	span.End(err)
 	return err
@@ -205,7 +164,7 @@ func (c *Consumer) settleBatch(batch []*item, err error, turn uint32) {
 	faults, told := leat.Faults(err)
 	for i := range faults {
 		if i < 0 || i >= len(batch) {
-			err, told = outside(i, len(batch), err), false
+			err, told = payload.Outside(i, len(batch), err), false
 		}
 	}
 	_, skipped := leat.SkipReason(err)
@@ -226,7 +185,7 @@ func (c *Consumer) settleBatch(batch []*item, err error, turn uint32) {
 		}
 		each(func(i int, it *item) {
 			if cut && faults[i] != nil && it.Value.part.ctx.Err() == nil {
-				c.comeAgain(it, h.class, 0)
+				c.comeAgain(it, h.Class, 0)
 				return
 			}
 			c.settleBy(it, faults[i], random)
@@ -234,12 +193,12 @@ func (c *Consumer) settleBatch(batch []*item, err error, turn uint32) {
 	case skipped || leat.IsUnavailable(err):
 		each(func(_ int, it *item) { c.settleBy(it, err, random) })
 	case cut:
-		each(func(_ int, it *item) { c.comeAgain(it, h.class, 0) })
+		each(func(_ int, it *item) { c.comeAgain(it, h.Class, 0) })
 	default:
 		c.breakerResult(h, turn, err)
 		c.log.Info("batch failed: its events are tried one by one", "topic", h.Topic.Name, "event_type", h.Kind.Type, "events", len(batch), "err", err)
 		delay, _ := leat.RetryDelay(err)
-		each(func(_ int, it *item) { c.comeAgain(it, h.single, delay) })
+		each(func(_ int, it *item) { c.comeAgain(it, h.Single, delay) })
 	}
 }
 
@@ -261,7 +220,7 @@ func (c *Consumer) comeAgain(it *item, class int, delay time.Duration) {
 		c.release(it)
 		return
 	}
-	probe := past != nil && past.away > 0
+	probe := past != nil && past.Away > 0
 	c.sched.Move(it, class)
 	c.sched.Delay(it, time.Now().Add(delay).UnixNano(), probe)
 	signal(c.wake)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -181,8 +182,9 @@ func TestABatchThatFailsIsTriedOneByOne(t *testing.T) {
 						t.Errorf("k%d: %s, want %s", k, got, want)
 					}
 				}
-				if split.Load() != 1 {
-					t.Errorf("%d batches failed with the bad event, want 1", split.Load())
+				// On a machine that stalls, a batch may be out of time before a second event is in it.
+				if n := split.Load(); n > 1 || n == 0 && !r.b.Real() {
+					t.Errorf("%d batches failed with the bad event, want 1", n)
 				}
 			})
 		})
@@ -320,8 +322,8 @@ func TestADrainFinishesTheBatchInHand(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- m.stop() }()
 		leattest.Eventually(t, "draining", func() error {
-			if err := m.Ready(); err == nil || err.Error() == "" {
-				return errors.New("not yet")
+			if err := m.Ready(); err == nil || !strings.Contains(err.Error(), "stopping") {
+				return fmt.Errorf("ready: %v", err)
 			}
 			return nil
 		})

@@ -76,6 +76,11 @@ func TestPayloadsAreFetchedBeforeTheHandler(t *testing.T) {
 				return errors.Join(faults...)
 			}, quick)
 		},
+		"transformed": func(r *rig, l *ledger) leat.Handler {
+			return consumer.Transform(r.topic, func(ctx context.Context, e *leat.Event[Placed]) ([]Billed, error) {
+				return nil, l.note(ctx, e)
+			}, quick)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +109,7 @@ func TestPayloadsAreFetchedBeforeTheHandler(t *testing.T) {
 				r.b.Produce(t, records...)
 				done := newLedger()
 				cfg := r.config(handler(r, done))
-				cfg.Payloads = store
+				cfg.Payloads, cfg.Transforms.Owns = store, []leat.Topic{r.bills()}
 				r.start(cfg)
 				r.awaitCommitted(8)
 				if n := done.len(); n != 5 {

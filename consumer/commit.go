@@ -8,7 +8,9 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/lane"
 )
 
 // commitTimeout bounds one commit: the group's coordinator may be moving.
@@ -66,12 +68,12 @@ func (c *Consumer) commit(ctx context.Context, parts []*partition) error {
 	if c.txn != nil {
 		return c.commitTxn(ctx, parts != nil)
 	}
-	return c.commitMarks(ctx, func() map[*partition]place { return c.moved(parts) })
+	return c.commitMarks(ctx, func() map[*partition]lane.Place { return c.moved(parts) })
 }
 
 // commitMarks commits what of returns once no other commit is under way, and with it the offsets of
 // park partitions.
-func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]place) error {
+func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]lane.Place) error {
 	select {
 	case c.committing <- struct{}{}:
 	case <-ctx.Done():
@@ -86,34 +88,20 @@ func (c *Consumer) commitMarks(ctx context.Context, of func() map[*partition]pla
 }
 
 // sendMarks commits marks. The right to commit is held.
-func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]place) error {
-	texts := c.texts(marks)
-	offsets := map[string]map[int32]kgo.EpochOffset{}
-	for p, m := range marks {
-		if offsets[p.at.topic] == nil {
-			offsets[p.at.topic] = map[int32]kgo.EpochOffset{}
-		}
-		offsets[p.at.topic][p.at.partition] = kgo.EpochOffset{Epoch: m.Epoch, Offset: m.Offset}
-	}
-	parked := withParkOffsets(marks, offsets, texts)
+func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]lane.Place) error {
+	offsets, parked := c.offsetsOf(marks)
 	c.cfg.Hook("consumer.committing")
 	began := time.Now()
-	var failed error
 	ctx, stop := c.recallable(ctx, marks)
 	defer stop()
-	ctx = kgo.PreCommitFnContext(ctx, func(req *kmsg.OffsetCommitRequest) error {
-		attach(req, texts)
-		return c.stillOurs(marks, req.MemberID)
-	})
-	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-		if failed = err; err == nil {
-			failed = c.answered(marks, resp)
-		}
-	})
+	answers, err := cluster.Commit(ctx, c.client, offsets, func(member string) error { return c.stillOurs(marks, member) })
+	if err == nil {
+		err = c.answered(marks, answers)
+	}
 	c.metrics.commitSeconds.Since(began)
-	if failed != nil {
+	if err != nil {
 		c.metrics.commits.With("failed").Inc()
-		return failed
+		return err
 	}
 	c.metrics.commits.With("done").Inc()
 	c.cfg.Hook("consumer.committed")
@@ -123,12 +111,35 @@ func (c *Consumer) sendMarks(ctx context.Context, marks map[*partition]place) er
 	return nil
 }
 
+// offsetsOf is what marks say to the coordinator, and whether park partitions are among it.
+func (c *Consumer) offsetsOf(marks map[*partition]lane.Place) (offsets map[string]map[int32]cluster.Offset, parked bool) {
+	c.mu.Lock()
+	limit := c.mapLimit
+	c.mu.Unlock()
+	offsets = map[string]map[int32]cluster.Offset{}
+	add := func(topic string, partition int32, o cluster.Offset) {
+		if offsets[topic] == nil {
+			offsets[topic] = map[int32]cluster.Offset{}
+		}
+		offsets[topic][partition] = o
+	}
+	for p, m := range marks {
+		add(p.at.topic, p.at.partition, cluster.Offset{Mark: m.Mark, Metadata: m.Finished.Text(limit)})
+		if p.park.claimed() {
+			parked = true
+			o := p.park.parkOffset(p.at.partition)
+			add(o.Topic, o.Partition, cluster.Offset{Mark: lane.Mark{Offset: o.Offset, Epoch: o.LeaderEpoch}, Metadata: o.Metadata})
+		}
+	}
+	return offsets, parked
+}
+
 // recallable lets dismissPart call back a commit under Protocol consumer. Otherwise: the coordinator
 // finds the commit's epoch stale and the client waits for the new one; meanwhile the partition goes to
 // another member, who works and commits, and comes back to us; the client finds that it is ours, and sends
 // the old offset again under the epoch of now. Under the classic protocol a commit keeps its generation.
-func (c *Consumer) recallable(ctx context.Context, marks map[*partition]place) (context.Context, func()) {
-	if c.cfg.Protocol != serverSide {
+func (c *Consumer) recallable(ctx context.Context, marks map[*partition]lane.Place) (context.Context, func()) {
+	if c.cfg.Protocol != cluster.ServerSide {
 		return ctx, func() {}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -152,7 +163,7 @@ var errLostMeanwhile = errors.New("a partition was lost meanwhile")
 // who has fetched the offset and works; the commit goes out under our new generation, which the
 // coordinator can't tell from a rightful one, and moves the other's offset. Another member id than
 // the one that was given the partition tells the same of a session that ended while we joined.
-func (c *Consumer) stillOurs(marks map[*partition]place, member string) error {
+func (c *Consumer) stillOurs(marks map[*partition]lane.Place, member string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p := range marks {
@@ -164,28 +175,35 @@ func (c *Consumer) stillOurs(marks map[*partition]place, member string) error {
 }
 
 // moved is what there is to commit.
-func (c *Consumer) moved(parts []*partition) map[*partition]place {
+func (c *Consumer) moved(parts []*partition) map[*partition]lane.Place {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.places(parts)
 }
 
 // places is what there is to commit. mu is held.
-func (c *Consumer) places(parts []*partition) map[*partition]place {
-	marks := map[*partition]place{}
+func (c *Consumer) places(parts []*partition) map[*partition]lane.Place {
+	marks := map[*partition]lane.Place{}
 	look := func(p *partition) {
-		low := p.tracker.Low()
-		if p.void || !p.tracker.Begun() {
+		low := p.Tracker.Low()
+		leaves := p.leaves
+		p.leaves = false
+		switch {
+		case p.park != nil && c.txn != nil:
+			if m, some := c.parkPlace(p, low, leaves); some {
+				marks[p] = m
+			}
 			return
-		}
-		if p.park != nil {
+		case p.void || !p.Tracker.Begun():
+			return
+		case p.park != nil:
 			if c.parkCommit(p, low) {
-				marks[p] = place{Mark: low}
+				marks[p] = lane.Place{Mark: low}
 			}
 			return
 		}
-		if low.Offset > p.committed.Offset || low.Offset == p.committed.Offset && p.tracker.Spots() != p.spots {
-			marks[p] = place{low, p.tracker.Spots(), p.tracker.Snapshot().Join(p.finished, p.tracker.Next())}
+		if p.Moved(low) {
+			marks[p] = p.PlaceAt(low)
 		}
 		c.measureMap(p)
 	}
@@ -201,29 +219,23 @@ func (c *Consumer) places(parts []*partition) map[*partition]place {
 }
 
 // answered takes the coordinator's answer, partition by partition.
-func (c *Consumer) answered(marks map[*partition]place, resp *kmsg.OffsetCommitResponse) error {
-	codes := map[at]int16{}
-	for _, t := range resp.Topics {
-		for _, p := range t.Partitions {
-			codes[at{t.Topic, p.Partition}] = p.ErrorCode
-		}
-	}
+func (c *Consumer) answered(marks map[*partition]lane.Place, answers map[string]map[int32]error) error {
 	var errs []error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for p, m := range marks {
-		code, told := codes[p.at]
-		if p.park.claimed() && told && code == 0 {
-			code, told = codes[at{p.park.topic, p.at.partition}]
+		err, told := answers[p.at.topic][p.at.partition]
+		if p.park.claimed() && told && err == nil {
+			err, told = answers[p.park.topic][p.at.partition]
 		}
-		switch err := kerr.ErrorForCode(code); {
+		switch {
 		case !told:
 			errs = append(errs, fmt.Errorf("%s/%d: no answer from the coordinator", p.at.topic, p.at.partition))
 		case err != nil:
 			c.shrinkMaps(err)
 			errs = append(errs, fmt.Errorf("%s/%d: %w", p.at.topic, p.at.partition, err))
 		default:
-			p.committed, p.spots = m.Mark, m.spots
+			p.Commit(m)
 			if p.park != nil {
 				c.parkCommitted(p)
 			}

@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"runtime/debug"
 	"time"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/blob"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/internal/route"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 )
@@ -36,7 +37,7 @@ type Config struct {
 	Handlers []leat.Handler
 	// Codec reads the events' data; nil: [leat.JSON].
 	Codec leat.Codec
-	// Parking is for the handlers that have none of their own ([Park]), transforms apart; nil: what they can't handle goes
+	// Parking is for the handlers that have none of their own ([Park]); nil: what they can't handle goes
 	// to the dead letters after their inline attempts.
 	Parking *leat.Parking
 	// Transforms says how [Transform] handlers write; they run in a member of their own.
@@ -45,10 +46,11 @@ type Config struct {
 	// without it they are counted and passed over.
 	Strict bool
 
-	// MaxInFlight bounds the attempts that run at once over all handlers; 0: 256.
+	// MaxInFlight bounds the attempts that run at once over all handlers; 0: 256, or what [Parallel]
+	// gives to one of them, if that is more.
 	MaxInFlight int
 	// MaxQueued bounds the records that one partition keeps in memory unfinished; 0: 4000. A fetch
-	// that is under way may exceed it.
+	// that is under way may exceed it, and while handlers have nothing to do it is four times that.
 	MaxQueued int
 	// MaxQueuedBytes bounds the bytes of the same; 0: 8 MiB.
 	MaxQueuedBytes int
@@ -56,7 +58,8 @@ type Config struct {
 	// KiB and at most MaxQueuedBytes; 0: 128 MiB.
 	MaxBytes int
 	// MaxSpan bounds the records from the lowest unfinished one to the newest; 0: 10000. A partition
-	// that reaches it waits for its slowest event.
+	// that reaches it waits for its slowest event. While some are on their way into the park topic, it is
+	// four times that.
 	MaxSpan int
 
 	// DrainTimeout is how long what is in hand may take to finish when the consumer stops, or a
@@ -82,7 +85,7 @@ type Config struct {
 	// where it is missing; "": the group takes none.
 	Control string
 	// Inbox, where set, is told in the control topic, so that tools know how far back repeats are
-	// passed over: the time of the inbox's oldest row and how long it keeps rows (negative: for ever).
+	// passed over: the time of the oldest row found in the inbox and how long it keeps rows (negative: for ever).
 	Inbox func(ctx context.Context) (since time.Time, keep time.Duration, err error)
 	// Payloads is where the data of events lies that carry only a reference to it, the store that
 	// their senders use; nil: there is none, and such an event holds its partition.
@@ -97,7 +100,7 @@ type Config struct {
 	// Metrics takes its counters; nil: counts into nothing.
 	Metrics *telemetry.Registry
 	// Hook, where set, is called at named points around handling and committing: consumer.handled,
-	// consumer.deadlettered, consumer.committing, consumer.committed; control.seek-committed,
+	// consumer.deadlettered, consumer.deferred, consumer.committing, consumer.committed; control.seek-committed,
 	// control.sought; park.appended, park.readback, park.committed and park.dlq-sent around parking. It
 	// is for tests that crash the process there.
 	Hook func(point string)
@@ -109,8 +112,8 @@ const minBytes = 64 << 10
 // withDefaults fills what is zero.
 func (c Config) withDefaults() Config {
 	c = c.withMembership()
-	c.Protocol = cmp.Or(c.Protocol, classic)
-	c.MaxInFlight = cmp.Or(c.MaxInFlight, 256)
+	c.Protocol = cmp.Or(c.Protocol, cluster.Classic)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, mostParallel(c.Handlers))
 	c.MaxQueued = cmp.Or(c.MaxQueued, 4000)
 	c.MaxQueuedBytes = cmp.Or(c.MaxQueuedBytes, 8<<20)
 	c.MaxBytes = cmp.Or(c.MaxBytes, 128<<20)
@@ -134,6 +137,15 @@ func (c Config) withDefaults() Config {
 		c.Hook = func(string) {}
 	}
 	return c
+}
+
+// mostParallel is the bound over all handlers that keeps none of them below its own.
+func mostParallel(handlers []leat.Handler) int {
+	most := 256
+	for i := range handlers {
+		most = max(most, handlers[i].Parallel)
+	}
+	return most
 }
 
 // Validate reports all that is wrong.
@@ -166,70 +178,12 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("consumer: Control: %w", err))
 		}
 	}
-	errs = append(errs, c.validateMembership(), c.validateHandlers(), c.Transforms.Validate(c.Group, c.Handlers), c.Kafka.Validate())
-	return errors.Join(errs...)
-}
-
-func (c Config) validateHandlers() error {
-	type key struct{ topic, typ string }
-	var errs []error
-	seen := map[key]bool{}
-	for _, h := range c.Handlers {
-		if err := h.Validate(); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		if k := (key{h.Topic.Name, h.Kind.Type}); seen[k] {
-			errs = append(errs, fmt.Errorf("two handlers of %s on %s: a group has one for a type on a topic", k.typ, k.topic))
-		} else {
-			seen[k] = true
-		}
-		if c.Group != "" {
-			if err := leat.ValidTopicName(leat.DeadLetters(h.Topic.Name, c.Group)); err != nil {
-				errs = append(errs, fmt.Errorf("dead letters of %s: %w", h.Topic.Name, err))
-			}
-			if err := leat.ValidTopicName(leat.ParkTopic(h.Topic.Name, c.Group)); err != nil {
-				errs = append(errs, fmt.Errorf("park topic of %s: %w", h.Topic.Name, err))
-			}
-		}
-	}
-	return errors.Join(append(errs, c.validateParking())...)
-}
-
-// validateParking holds the handlers of one topic to one policy, which keeps the order of keys.
-func (c Config) validateParking() error {
-	var errs []error
-	if c.Parking != nil {
-		errs = append(errs, c.Parking.Validate())
-	}
-	policies := map[string]*leat.Parking{}
-	for _, h := range c.Handlers {
-		if h.Parking != nil && h.Transform != nil {
-			errs = append(errs, fmt.Errorf("handler of %s on %s: a transform does not park; leave Park out", h.Kind.Type, h.Topic.Name))
-		}
-		policy := c.parkingOf(h)
-		if was := policies[h.Topic.Name]; was != nil && policy != nil && !reflect.DeepEqual(was.WithDefaults(), policy.WithDefaults()) {
-			errs = append(errs, fmt.Errorf("handlers of %s park in different ways: a topic has one policy in a group", h.Topic.Name))
-		}
-		if policy != nil {
-			policies[h.Topic.Name] = policy
-		}
-	}
-	for _, h := range c.Handlers {
-		if policies[h.Topic.Name] != nil && h.Order != leat.ByKey {
-			errs = append(errs, fmt.Errorf("handler of %s on %s: parking keeps the order of keys, and does not go with ByPartition or Unordered: leave one of the two out", h.Kind.Type, h.Topic.Name))
-		}
-	}
+	errs = append(errs, c.validateMembership(), route.Validate(c.Group, c.Handlers, c.Parking), c.Transforms.Validate(c.Group, c.Handlers), c.Kafka.Validate())
 	return errors.Join(errs...)
 }
 
 // parkingOf is how the events of a handler's topic are parked, nil where they are not.
-func (c Config) parkingOf(h leat.Handler) *leat.Parking {
-	if h.Transform != nil {
-		return nil
-	}
-	return cmp.Or(h.Parking, c.Parking)
-}
+func (c Config) parkingOf(h leat.Handler) *leat.Parking { return route.ParkingOf(h, c.Parking) }
 
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()

@@ -13,7 +13,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/internal/mail"
+	"github.com/leatdev/leat/consumer/internal/route"
 	"github.com/leatdev/leat/consumer/lane"
+	"github.com/leatdev/leat/internal/telemetry"
 )
 
 // Consumer is one member of a consumer group.
@@ -25,14 +30,19 @@ type Consumer struct {
 	cfg      Config
 	log      *slog.Logger
 	metrics  *metrics
-	routes   map[string]*route // by topic
-	handlers []*handler        // of all routes
+	routes   route.Table // by topic
+	returns  route.Table // by redrive topic
+	retries  route.Table // by retry topic
+	joins    string      // the group that the member joins: cfg.Group, or one of Spring's beside it
+	handlers []*handler  // of all routes
+	classes  []*handler  // the same by class; nil: of rejects
 
 	transformer *transformer // nil: no transforms
+	besides     []*Consumer  // members of Spring's groups, which read retry topics
 	txn         *txn         // of a member that runs transforms, nil for others
 
 	committing chan struct{} // holds one value: the right to commit
-	clock      clock
+	clock      attempt.Clock
 	wake       chan struct{} // the keeper looks at the delays again
 	room       chan struct{} // a partition has room again
 	lookup     chan struct{} // the watcher looks for topics again
@@ -41,15 +51,18 @@ type Consumer struct {
 
 	// These are set by Run before it starts a goroutine.
 	ctx      context.Context // of the attempts: ends when draining is over
+	traced   bool            // somebody records spans
 	cut      context.CancelCauseFunc
 	end      context.CancelCauseFunc // ends Run with an error
 	client   *kgo.Client
-	post     *post // to the control topic; nil: none
-	letters  *letters
-	yard     *yard // nil: no topic's events are parked
+	gone     context.CancelFunc // ends all that the client does
+	line     *cluster.Line      // to the control topic; nil: none
+	letters  *mail.Writer
+	yard     *parkYard // nil: no topic's events are parked
 	random   func() float64
 	wg       sync.WaitGroup // poll loop, keeper, committer, watcher
 	pollDone chan struct{}
+	sorted   []sorting // the poll loop's
 
 	mu       sync.Mutex
 	state    runState
@@ -58,18 +71,18 @@ type Consumer struct {
 	paused   int // partitions whose fetching is paused
 	epoch    int64
 	crew     crew
-	between  []func()                // for the poll loop, between two polls
-	stopPoll context.CancelFunc      // ends the poll under way
-	joined   bool                    // the group has given us our partitions once
-	missing  map[string]string       // topics that can't be read, and why
-	group    error                   // what keeps us out of the group
-	orders   orders                  // what the control topic says
-	passed   int64                   // events of types without a handler
-	sending  map[*partition]place    // in the commit under way
-	recall   context.CancelCauseFunc // of that commit
-	spared   int64                   // records that the offset map kept from coming again
-	mapLimit int                     // bytes of an offset map; 0: none
-	stale    int64                   // records and completions of partitions that were taken away
+	between  []func()                  // for the poll loop, between two polls
+	stopPoll context.CancelFunc        // ends the poll under way
+	joined   bool                      // the group has given us our partitions once
+	missing  map[string]string         // topics that can't be read, and why
+	group    error                     // what keeps us out of the group
+	orders   orders                    // what the control topic says
+	passed   int64                     // events of types without a handler
+	sending  map[*partition]lane.Place // in the commit under way
+	recall   context.CancelCauseFunc   // of that commit
+	spared   int64                     // records that the offset map kept from coming again
+	mapLimit int                       // bytes of an offset map; 0: none
+	stale    int64                     // records and completions of partitions that were taken away
 }
 
 // runState is what Run is at.
@@ -96,6 +109,7 @@ func New(cfg Config) (*Consumer, error) {
 	cfg = cfg.withDefaults()
 	plain, transforms := cfg.split()
 	c := newMember(plain, nil)
+	c.besides = c.aside(plain)
 	if len(transforms.Handlers) > 0 {
 		c.transformer = &transformer{cfg: transforms, log: c.log, metrics: c.metrics, random: leat.NewID()[24:]}
 	}
@@ -107,7 +121,8 @@ func newMember(cfg Config, m *metrics) *Consumer {
 	c := &Consumer{
 		cfg:        cfg,
 		log:        cfg.Logger.With("group", cfg.Group),
-		routes:     map[string]*route{},
+		routes:     route.Table{},
+		joins:      cfg.Group,
 		committing: make(chan struct{}, 1),
 		wake:       make(chan struct{}, 1),
 		room:       make(chan struct{}, 1),
@@ -123,15 +138,20 @@ func newMember(cfg Config, m *metrics) *Consumer {
 	if c.metrics = m; m == nil {
 		c.metrics = newMetrics(cfg.Metrics, c)
 	}
-	limits := []int{rejects: rejectsInFlight}
+	c.classes = []*handler{rejects: nil}
 	for _, h := range cfg.Handlers {
-		limits = append(limits, c.addHandler(h, len(limits))...)
+		c.addHandler(h)
 	}
+	limits := []int{rejects: rejectsInFlight}
+	for _, h := range c.classes[1:] {
+		limits = append(limits, h.Parallel)
+	}
+	c.returns, c.retries = c.routes.Returns(cfg.Group), c.routes.Retries(cfg.Group, c.joins)
 	c.sched = lane.NewScheduler[work](cfg.MaxInFlight, limits...)
 	for _, h := range c.handlers {
 		if h.Batch != nil {
 			wait := cmp.Or(h.BatchWait, DefaultBatchWait)
-			c.sched.Batch(h.class, h.batchMax, int64(max(0, wait)))
+			c.sched.Batch(h.Class, h.BatchMax, int64(max(0, wait)))
 		}
 	}
 	c.crew.init(&c.mu)
@@ -144,25 +164,27 @@ func newMember(cfg Config, m *metrics) *Consumer {
 // over (their events come again), or that one hangs ([ErrHung]). A ctx that ends with [ErrCut] as its
 // cause ends the consumer at once.
 func (c *Consumer) Run(ctx context.Context) error {
-	if c.transformer != nil {
-		return c.runBoth(ctx)
+	if c.transformer != nil || len(c.besides) > 0 {
+		return c.runAll(ctx)
 	}
 	return c.run(ctx)
 }
 
 // run is the life of one member.
 func (c *Consumer) run(ctx context.Context) error {
-	if err := c.findProtocol(ctx); err != nil {
+	if err := c.membership().Find(ctx, c.cfg.Kafka, c.log); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
-	post, err := c.openControl(ctx)
-	defer post.close()
-	c.post = post
-	if err != nil || ctx.Err() != nil {
+	line, err := c.openControl(ctx)
+	if err != nil {
 		return err
+	}
+	defer line.Close()
+	if c.line = line; ctx.Err() != nil {
+		return nil
 	}
 	if err := c.begin(ctx); err != nil {
 		return err
@@ -174,11 +196,15 @@ func (c *Consumer) run(ctx context.Context) error {
 	}
 	c.wg.Go(c.pollLoop)
 	c.wg.Go(func() { c.keep(ctx) })
-	c.wg.Go(func() { c.commitLoop(ctx) })
+	commits := ctx
+	if c.txn != nil && c.yard != nil {
+		commits = c.ctx // what is parked drains through transactions
+	}
+	c.wg.Go(func() { c.commitLoop(commits) })
 	c.wg.Go(func() { c.watchTopics(ctx) })
 	c.wg.Go(func() { c.watchEnds(ctx) })
-	c.wg.Go(func() { c.followControl(ctx, post) })
-	c.wg.Go(func() { c.oversee(ctx, post) })
+	c.wg.Go(func() { c.followControl(ctx) })
+	c.wg.Go(func() { c.oversee(ctx) })
 	select {
 	case <-ctx.Done():
 	case <-c.txn.ended():
@@ -186,7 +212,7 @@ func (c *Consumer) run(ctx context.Context) error {
 		return errors.Join(c.txn.cause, c.abandon())
 	}
 	if errors.Is(context.Cause(ctx), ErrCut) {
-		post.close() // what is being written to the control topic would be waited for
+		line.Close() // what is being written to the control topic would be waited for
 		return c.abandon()
 	}
 	return errors.Join(cause(ctx), c.drain())
@@ -198,42 +224,46 @@ func (c *Consumer) begin(ctx context.Context) error {
 	if c.state != idle {
 		return errors.New("run consumer: Run was called before; make a new one")
 	}
-	letters, err := newLetters(c.cfg, c.log)
+	letters, err := mail.NewWriter(c.cfg.Kafka, c.cfg.Group)
 	if err != nil {
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
 	if err := c.openYard(); err != nil {
-		letters.close()
+		letters.Close()
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
-	client, err := c.cfg.Kafka.NewClient(c.clientOptions()...)
+	life, gone := context.WithCancel(context.Background())
+	client, err := c.cfg.Kafka.NewClient(append(c.clientOptions(), kgo.WithContext(life))...)
 	if err != nil {
-		letters.close()
+		gone()
+		letters.Close()
 		if c.yard != nil {
-			c.yard.close()
+			c.yard.Close()
 		}
 		return fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
-	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
-	c.client, c.letters, c.state = client, letters, running
-	c.clock.set(time.Now())
+	c.attemptUnder(ctx)
+	c.client, c.gone, c.letters, c.state = client, gone, letters, running
+	c.clock.Set(time.Now())
 	return nil
 }
 
+// attemptUnder sets what attempts inherit from Run's context: all but its end.
+func (c *Consumer) attemptUnder(ctx context.Context) {
+	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.traced = telemetry.Recording(ctx)
+}
+
 func (c *Consumer) clientOptions() []kgo.Opt {
-	topics := make([]string, 0, len(c.routes))
-	for name := range c.routes {
-		topics = append(topics, name)
-	}
-	return append(c.membership(),
-		kgo.ConsumeTopics(topics...),
+	return append(c.membership().Options(),
+		kgo.ConsumeTopics(c.topics()...),
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // or the lag of a transactional topic never is 0
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // or a broker's wrong word replays a whole partition
 		kgo.OnOffsetsFetched(c.remember),
-		kgo.MaxVersions(namedOffsets()),
+		kgo.MaxVersions(cluster.NamedOffsets()),
 		kgo.AdjustFetchOffsetsFn(c.startAt),
 		kgo.OnPartitionsAssigned(c.assigned),
 		kgo.OnPartitionsRevoked(c.revoked),
@@ -276,19 +306,19 @@ func (c *Consumer) drain() error {
 
 // close leaves the group and ends all that runs but handlers that do not come back.
 func (c *Consumer) close() {
-	member, _ := c.client.GroupMetadata()
-	c.client.CloseAllowingRebalance() // leaves the group; the callbacks find nothing left to do
-	c.stepOut(member)
+	if err := c.membership().Leave(c.client, c.gone, c.letters); err != nil { // the callbacks find nothing left to do
+		c.log.Warn("leave the group: its other members, or this instance when it is back, wait until the session has ended", "err", err)
+	}
 	c.mu.Lock()
 	c.state = ended
 	c.voidAll()
 	c.crew.dismiss()
 	c.mu.Unlock()
 	c.cut(ErrStopped)
-	c.letters.close()
+	c.letters.Close()
 	if c.yard != nil {
-		c.yard.close()
+		c.yard.Close()
 	}
-	c.post.close() // a write to the control topic under way would be waited for as long as no broker answers
+	c.line.Close() // a write to the control topic under way would be waited for as long as no broker answers
 	c.wg.Wait()
 }

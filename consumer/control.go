@@ -2,13 +2,11 @@ package consumer
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/leatdev/leat/consumer/control"
-	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/consumer/internal/cluster"
 )
 
 // orders is what the control topic says, as far as it has been read. Guarded by Consumer.mu.
@@ -34,82 +32,16 @@ func (o *orders) stats(topic string) ControlStats {
 	return s
 }
 
-// post is the connection to the control topic.
-type post struct {
-	closing sync.Once
-	client  *kafka.Client
-	log     *control.Log
-}
-
-// close ends the connection. A nil post has none.
-func (p *post) close() {
-	if p != nil {
-		p.closing.Do(p.client.Close)
-	}
-}
-
-// openControl reads the control topic whole before anything is handled: a partition that is paused, or
-// to be read from elsewhere, must not begin with what its old offset says. It tries for as long as the
-// cluster might still let it; where it never will (no right, or a topic that forgets), the group works
-// without commands, and says so.
-func (c *Consumer) openControl(ctx context.Context) (*post, error) {
+// openControl reads the control topic before anything is handled; nil: the group takes no commands.
+func (c *Consumer) openControl(ctx context.Context) (*cluster.Line, error) {
 	if c.cfg.Control == "" {
 		return nil, nil
 	}
-	probe, err := c.cfg.Kafka.NewClient()
-	if err != nil {
+	line := &cluster.Line{Topic: c.cfg.Control, Log: c.log, Take: c.setOrders}
+	if err := line.Open(ctx, c.cfg.Kafka); err != nil {
 		return nil, fmt.Errorf("run consumer %s: %w", c.cfg.Group, err)
 	}
-	probe.Close()
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		p, err := c.openPost(ctx)
-		if err == nil || ctx.Err() != nil {
-			return p, nil
-		}
-		c.setOrders(nil, err)
-		if hopeless(err) && p != nil {
-			c.log.Warn("the group takes no commands while it runs (leat group pause, seek, ...): its control topic can't be used", "topic", c.cfg.Control, "err", err)
-			return p, nil
-		}
-		p.close()
-		c.log.Info("waiting for the control topic", "topic", c.cfg.Control, "err", err)
-		rest(ctx, pause)
-		if ctx.Err() != nil {
-			return nil, nil
-		}
-	}
-}
-
-// openPost connects and reads the topic once. Where only the topic is the trouble, the connection comes
-// with the error.
-func (c *Consumer) openPost(ctx context.Context) (*post, error) {
-	client, err := kafka.Open(ctx, c.cfg.Kafka)
-	if err != nil {
-		return nil, err
-	}
-	p := &post{client: client}
-	return p, c.readControl(ctx, p)
-}
-
-// readControl reads the topic from its beginning.
-func (c *Consumer) readControl(ctx context.Context, p *post) error {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	p.log = control.NewLog(p.client, c.cfg.Control)
-	if err := p.log.Ensure(ctx); err != nil {
-		return err
-	}
-	state, err := p.log.Read(ctx)
-	if err != nil {
-		return err
-	}
-	c.setOrders(state, nil)
-	return nil
-}
-
-// hopeless says whether the control topic will stay out of reach until somebody changes the cluster.
-func hopeless(err error) bool {
-	return errors.Is(err, kafka.ErrNotAllowed) || errors.Is(err, control.ErrUnfit)
+	return line, nil
 }
 
 // setOrders takes over what the topic says, or why it is not followed: then what it said last stays in
@@ -124,35 +56,15 @@ func (c *Consumer) setOrders(state *control.State, err error) {
 	c.heed()
 }
 
-// followControl takes each new record, and begins anew with the topic when it can't be read on. Run
-// waits for it.
-func (c *Consumer) followControl(ctx context.Context, p *post) {
-	if p == nil {
+// followControl takes each new record of the control topic. Run waits for it.
+func (c *Consumer) followControl(ctx context.Context) {
+	if c.line == nil {
 		return
 	}
 	c.mu.Lock()
 	err := c.orders.err
 	c.mu.Unlock()
-	for told := err != nil; ctx.Err() == nil; {
-		if err == nil {
-			told = false
-			err = p.log.Follow(ctx, func(s *control.State) { c.setOrders(s, nil) })
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		c.setOrders(nil, err)
-		if !told {
-			c.log.Warn("follow the control topic: its last commands stay in force", "topic", c.cfg.Control, "err", err)
-			told = true
-		}
-		wait := lookEvery
-		if hopeless(err) {
-			wait = checkEvery
-		}
-		rest(ctx, wait)
-		err = c.readControl(ctx, p)
-	}
+	c.line.Follow(ctx, err)
 }
 
 // heed brings partitions and handlers to what the control topic says. mu is held.
@@ -161,20 +73,22 @@ func (c *Consumer) heed() {
 		return
 	}
 	for _, r := range c.routes {
-		for typ, h := range r.handlers {
-			_, paused := c.orders.state.PausedType(c.cfg.Group, r.topic.Name, typ)
-			c.sched.HaltClass(h.class, paused)
+		for typ, of := range r.Handlers {
+			h := c.classes[of.Class]
+			_, paused := c.orders.state.PausedType(c.cfg.Group, r.Topic.Name, typ)
+			c.sched.HaltClass(h.Class, paused)
 			if h.Batch != nil {
-				c.sched.HaltClass(h.single, paused)
+				c.sched.HaltClass(h.Single, paused)
 			}
-			rate, _ := c.orders.state.RateOf(c.cfg.Group, r.topic.Name, typ)
+			rate, _ := c.orders.state.RateOf(c.cfg.Group, r.Topic.Name, typ)
 			if rate.PerSecond != h.ordered {
 				h.ordered = rate.PerSecond
 				c.setRate(h, rate.PerSecond)
-				c.log.Info("rate set by the control topic", "topic", r.topic.Name, "event_type", typ, "per_second", rate.PerSecond)
+				c.log.Info("rate set by the control topic", "topic", r.Topic.Name, "event_type", typ, "per_second", rate.PerSecond)
 			}
 		}
 	}
+	c.shortenRuns() // what has not begun heeds what is said now
 	for _, p := range c.parts {
 		c.heedOn(p)
 	}
@@ -189,7 +103,7 @@ func (c *Consumer) heedOn(p *partition) {
 	if c.orders.state == nil || p.lanes.Closed() {
 		return
 	}
-	_, paused := c.orders.state.Paused(c.cfg.Group, p.at.topic, p.at.partition)
+	_, paused := c.orders.state.Paused(c.cfg.Group, p.route.Topic.Name, p.at.partition)
 	_, sought := c.orders.state.Pending(c.cfg.Group, p.at.topic, p.at.partition)
 	halt := paused || sought
 	if halt == p.halted {
@@ -198,6 +112,7 @@ func (c *Consumer) heedOn(p *partition) {
 	p.halted = halt
 	if halt {
 		c.sched.Halt(p.lanes)
+		c.shortenRuns()
 		c.setPaused(p, true)
 	} else {
 		c.sched.Resume(p.lanes)
@@ -213,7 +128,7 @@ func (c *Consumer) whyHalted(p *partition) string {
 	if r, ok := c.orders.state.Pending(c.cfg.Group, p.at.topic, p.at.partition); ok {
 		return fmt.Sprintf("about to go on from offset %d%s", r.Offset, signed(r))
 	}
-	if r, ok := c.orders.state.Paused(c.cfg.Group, p.at.topic, p.at.partition); ok {
+	if r, ok := c.orders.state.Paused(c.cfg.Group, p.route.Topic.Name, p.at.partition); ok {
 		return "paused" + signed(r)
 	}
 	return ""

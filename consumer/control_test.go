@@ -97,6 +97,8 @@ func TestWhatIsPausedHandlesNothingUntilItGoesOn(t *testing.T) {
 			conform(t, 1, func(t *testing.T, r *rig) {
 				done := newLedger()
 				cfg := r.config(consumer.On(r.topic, done.note))
+				var rated *atomic.Int64
+				cfg.Logger, rated = count(r.log, "rate set by the control topic")
 				d := r.desk(&cfg)
 				pause := c.scope(r)
 				pause.Kind, pause.ID, pause.Why = control.Pause, "1", "for the test"
@@ -104,6 +106,7 @@ func TestWhatIsPausedHandlesNothingUntilItGoesOn(t *testing.T) {
 				r.send(placed(3, 4)...)
 				m := r.start(cfg) // paused from its first moment
 				leattest.Eventually(t, "the group is there", m.Ready)
+				m.awaitPartitions(t, 1)
 				time.Sleep(500 * time.Millisecond)
 				if n := done.len(); n != 0 {
 					t.Fatalf("%d events were handled while the %s was paused", n, c.name)
@@ -114,16 +117,13 @@ func TestWhatIsPausedHandlesNothingUntilItGoesOn(t *testing.T) {
 				d.lift(pause)
 				r.awaitCommitted(12)
 				pause = d.write(pause) // and again, while it runs
-				leattest.Eventually(t, "the pause is known", func() error {
-					s := m.Stats()
-					if pause.Type == "" && s.Partitions[0].Halted == "" {
+				d.write(control.Record{Kind: control.Rate, Topic: r.topic.Name, Partition: control.All, Type: "test.order.placed.v1", PerSecond: 1e6})
+				leattest.Eventually(t, "the pause is known, as what came after it", func() error {
+					if rated.Load() == 0 {
 						return errors.New("not yet")
 					}
 					return nil
 				})
-				if pause.Type != "" {
-					time.Sleep(300 * time.Millisecond)
-				}
 				r.send(placed(3, 1)...)
 				time.Sleep(300 * time.Millisecond)
 				if n := done.len(); n != 12 {
@@ -180,6 +180,12 @@ func TestADrainAnswersWhenNothingIsInHand(t *testing.T) {
 			}
 			return s.DrainedBy(drain, r.topic.Name, 0)
 		}
+		leattest.Eventually(t, "the partition is halted", func() error {
+			if p := m.Stats().Partitions; len(p) != 1 || p[0].Halted == "" {
+				return fmt.Errorf("%+v", p)
+			}
+			return nil
+		})
 		time.Sleep(300 * time.Millisecond)
 		if a, told := answered(); told {
 			t.Fatalf("drained at %d, with an event in hand", a.Offset)
@@ -278,6 +284,7 @@ func TestASeekIsCarriedOutOnceWhoeverDies(t *testing.T) {
 	for _, point := range []string{"control.seek-committed", "control.sought"} {
 		t.Run(point, func(t *testing.T) {
 			conform(t, 1, func(t *testing.T, r *rig) {
+				r.live(mortal)
 				done, g := newLedger(), newGate(t)
 				cfg := r.config(consumer.On(r.topic, done.note))
 				d := r.desk(&cfg)
@@ -375,4 +382,46 @@ func holding(g *gate, done *ledger) func(context.Context, *leat.Event[Placed]) e
 		g.wait()
 		return done.note(ctx, e)
 	}
+}
+
+// What waits in a retry topic belongs to its source: it stands still and is drained with it.
+func TestAPauseHoldsWhatWaitsInRetryTopics(t *testing.T) {
+	conform(t, 1, func(t *testing.T, r *rig) {
+		f := newFailing(map[string]int{"k0/0": 1})
+		cfg := r.later(leat.RetryTopics{Delays: []time.Duration{2 * time.Second}}, f.handle)
+		d := r.desk(&cfg)
+		m := r.start(cfg)
+		leattest.Eventually(t, "ready", m.Ready)
+		drain := d.write(control.Record{Kind: control.Pause, Topic: r.topic.Name, Partition: control.All, ID: "1", Drain: true, Why: "for the test"})
+		waits := r.topic.Name + "." + r.group + ".retry-1"
+		leattest.Eventually(t, "all are halted", func() error {
+			if n := len(m.Stats().Partitions); n != 2 {
+				return fmt.Errorf("%d partitions", n)
+			}
+			for _, p := range m.Stats().Partitions {
+				if !strings.Contains(p.Halted, "for the test") {
+					return fmt.Errorf("%s is halted by %q", p.Topic, p.Halted)
+				}
+			}
+			return nil
+		})
+		leattest.Eventually(t, "both are drained", func() error {
+			s, err := d.log.Read(t.Context())
+			if err != nil {
+				return err
+			}
+			for _, topic := range []string{r.topic.Name, waits} {
+				if _, told := s.DrainedBy(drain, topic, 0); !told {
+					return fmt.Errorf("%s is not", topic)
+				}
+			}
+			return nil
+		})
+		d.lift(drain)
+		r.send(Placed{Key: "k0"})
+		f.await(t, 1)
+		if err := m.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -1,9 +1,11 @@
 package consumer
 
 import (
+	"runtime"
 	"runtime/debug"
 	"sync"
-	"time"
+
+	"github.com/leatdev/leat/consumer/internal/attempt"
 )
 
 // crew is the workers. They are woken one at a time: the woken one wakes the next, if there is more
@@ -18,18 +20,25 @@ type crew struct {
 	closed bool
 	gone   chan struct{} // closed when it is closed and nobody is left
 	wg     sync.WaitGroup
+
+	runs    map[*worker]struct{} // whose runs hold more than what is in their hands
+	ran     bool                 // one has begun since the keeper looked
+	watched bool                 // the keeper is about to look at them
+	procs   int
 }
 
 // worker runs attempts, one after the other.
 type worker struct {
 	item  *item   // in its hands; guarded by Consumer.mu
 	batch []*item // the same and those that go with it, where its handler takes batches
+	run   run     // the same and those that come after it, where its handler is quick
 	since int64   // when it took it, by the clock
 	told  bool    // that it hangs
 }
 
 func (w *crew) init(mu *sync.Mutex) {
 	w.cond, w.all, w.gone = sync.NewCond(mu), map[*worker]struct{}{}, make(chan struct{})
+	w.runs, w.procs = map[*worker]struct{}{}, runtime.GOMAXPROCS(0) // to ask takes a lock of the scheduler's
 }
 
 // call gets one more worker to work, if there is work and none is on the way. mu is held.
@@ -108,14 +117,11 @@ func (c *Consumer) work(w *worker) {
 		if !c.offered(it) {
 			continue
 		}
-		w.item, w.since = it, c.clock.read()
+		w.item, w.since = it, c.clock.Read()
 		if c.mayBegin(it) {
 			c.attend(w)
 		}
-		if w.told {
-			w.told = false
-			c.log.Info("a hung handler came back", "duration", c.clock.since(w.since, time.Now()))
-		}
+		c.cameBack(w)
 		w.item = nil
 	}
 	c.crew.left(w)
@@ -126,13 +132,20 @@ func (c *Consumer) work(w *worker) {
 // attend makes the next attempt on what the worker has in its hands, alone or with what goes along. mu
 // is held when it begins and when it ends.
 func (c *Consumer) attend(w *worker) {
-	if h := w.item.Value.handler; h != nil && h.Batch != nil && w.item.Class() == h.class {
+	if h := w.item.Value.handler; h != nil && h.Batch != nil && w.item.Class() == h.Class {
 		w.batch = c.gather(w.item, w.batch)
 	}
+	runs := c.takeAlong(w)
 	c.mu.Unlock()
-	if len(w.batch) > 1 {
+	switch {
+	case runs:
+		c.stepRun(w)
+		clear(w.run.items)
+		w.run.items = w.run.items[:0]
+		return
+	case len(w.batch) > 1:
 		c.stepBatch(w.batch, w.since)
-	} else {
+	default:
 		c.step(w.item, w.since)
 	}
 	clear(w.batch)
@@ -149,8 +162,9 @@ func (c *Consumer) next() *item {
 
 // escaped replaces a worker whose handler ended its goroutine, and counts that as a panic.
 func (c *Consumer) escaped(w *worker) {
-	err := goexit(debug.Stack())
+	err := attempt.Goexit(debug.Stack())
 	c.mu.Lock()
+	c.shorten(w)
 	it := w.item
 	w.item = nil
 	c.crew.left(w)

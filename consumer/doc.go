@@ -3,8 +3,8 @@
 //
 // # What
 //
-// [On] makes a handler of one event type on one topic, [Batch] one that takes several events at once; a [Consumer] is a member of a group that runs
-// handlers. Each record is told by its CloudEvents type before anything is decoded, and put into the
+// [On] makes a handler of one event type on one topic, [Batch] one that takes several events at once; a
+// [Consumer] is a member of a group that runs handlers. Each record is told by its CloudEvents type before anything is decoded, and put into the
 // lane of its key: events of one (topic, partition, key) run one after the other, over all types of
 // the topic that the group handles, while other keys run on. What can't be handled goes to the dead
 // letters, <topic>.<group>.dlq, with its whole story ([DeadLetter]).
@@ -13,6 +13,9 @@
 // its source's number, and is tried again from there; its key's later events queue behind it (package
 // park decides, from the records of that partition alone). A partition begins by a claim: commit it,
 // write its marker, read up to that, raise the databases' fence ([leat.Fence]), then let the source run.
+//
+// With [RetryTopics] an event of a handler without order moves to <topic>.<group>.retry-1 instead, and on
+// from there; what waits lies in memory within the bounds of its partition, and otherwise in the topic.
 //
 // [Share] is a member of a share group instead: work without order, as from a queue.
 //
@@ -55,6 +58,7 @@
 //
 // # Test
 //
-// The cores (lane, judge, dead-letter headers) are tables, models and fuzz targets; the group runs in
-// synctest bubbles on kfake with faults, and the same suite on real Kafka.
+// The cores (lane, park, letter, internal/attempt) are tables, models and fuzz targets; the group runs in
+// synctest bubbles on kfake with faults, and the same suite on real Kafka. What is not the group's life
+// under its lock has rooms of its own (docs/decisions/0056).
 package consumer

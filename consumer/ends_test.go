@@ -57,12 +57,7 @@ func TestMarkersAndAbortedEventsAreNoLag(t *testing.T) {
 	conform(t, 1, func(t *testing.T, r *rig) {
 		cl := r.b.Client(t, kgo.TransactionalID(r.b.Name("tx")))
 		for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
-			if err := cl.BeginTransaction(); err != nil {
-				t.Fatal(err)
-			}
-			if err := cl.ProduceSync(t.Context(), r.records(placed(5, 2)...)...).FirstErr(); err != nil {
-				t.Fatal(err)
-			}
+			r.begin(cl, placed(5, 2)...)
 			if err := cl.EndTransaction(t.Context(), end); err != nil {
 				t.Fatal(err)
 			}
@@ -96,5 +91,34 @@ func TestTheTimeLagIsTheAgeOfTheOldestUnfinishedEvent(t *testing.T) {
 		if age := m.awaitLag(t, 1, 0); age != 0 {
 			t.Errorf("time lag %v where nothing is left", age)
 		}
+	})
+}
+
+func TestAnOpenTransactionThatKeepsEventsBackIsTold(t *testing.T) {
+	conform(t, 1, func(t *testing.T, r *rig) {
+		r.send(placed(1, 1)...)
+		cl := r.b.Client(t, kgo.TransactionalID(r.b.Name("tx")))
+		r.begin(cl, placed(1, 2)...)
+		done := newLedger()
+		m := r.start(r.config(consumer.On(r.topic, done.note)))
+		undecided := func(holds bool) {
+			t.Helper()
+			leattest.Eventually(t, fmt.Sprintf("undecided: %v", holds), func() error {
+				if all := m.Stats().Partitions; len(all) != 1 || all[0].Undecided > 0 != holds {
+					return fmt.Errorf("%+v", all)
+				}
+				return nil
+			})
+		}
+		undecided(true)
+		m.awaitLag(t, 1, 0)
+		if n := done.len(); n != 1 {
+			t.Errorf("%d events were handled before the transaction ended", n)
+		}
+		if err := cl.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+		done.await(t, 3)
+		undecided(false)
 	})
 }

@@ -1,11 +1,16 @@
 package consumer
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+)
 
 // Causes of a handler's context having ended, as [context.Cause] tells them.
 var (
 	// ErrTimeout says that the attempt took longer than the handler's Timeout.
-	ErrTimeout = errors.New("the attempt took longer than the handler's timeout")
+	ErrTimeout = attempt.ErrTimeout
 	// ErrRevoked says that the partition goes to another member and the time to finish is over.
 	ErrRevoked = errors.New("the partition goes to another member of the group")
 	// ErrLost says that the member lost its partitions without being asked, for example because
@@ -26,8 +31,5 @@ var ErrCut = errors.New("the consumer was cut off")
 // the process then: nothing else ends such a handler.
 var ErrHung = errors.New("a handler ignores the end of its context")
 
-// ErrNotADeadLetter says that a record's headers don't tell a dead letter's story.
-var ErrNotADeadLetter = errors.New("not a dead letter")
-
 // ErrNoShareGroups says that a cluster has no share groups, or too old ones.
-var ErrNoShareGroups = errors.New("the cluster has no share groups with renewable locks: they need Apache Kafka 4.2 or newer with share.version 1; use a consumer group (consumer.New) instead")
+var ErrNoShareGroups = cluster.ErrNoShareGroups

@@ -75,11 +75,10 @@ func (c *Consumer) startAt(_ context.Context, offsets map[string]map[int32]kgo.O
 		for id, o := range ids {
 			from := o.EpochOffset()
 			p := c.parts[at{topic, id}]
-			if p == nil || from.Offset < 0 || p.tracker.Next() > 0 {
+			if p == nil || from.Offset < 0 || p.Tracker.Next() > 0 {
 				continue
 			}
-			p.committed = lane.Mark{Offset: from.Offset, Epoch: from.Epoch}
-			p.begin(p.committed)
+			p.Begin(lane.Mark{Offset: from.Offset, Epoch: from.Epoch})
 		}
 	}
 	return offsets, nil

@@ -25,11 +25,19 @@ func (c *Consumer) watch(now time.Time) {
 		if !w.told {
 			w.told = true
 			c.log.Error("a handler ignores the end of its context: its lane and its worker are stuck until it returns",
-				"topic", at.topic, "partition", at.partition, "event_type", h.Kind.Type, "duration", c.clock.since(w.since, now))
+				"topic", at.topic, "partition", at.partition, "event_type", h.Kind.Type, "duration", c.clock.Since(w.since, now))
 		}
 		if c.cfg.LeaveAfter > 0 && over > c.cfg.LeaveAfter {
 			c.end(fmt.Errorf("%w: that of %s on %s since %v", ErrHung, h.Kind.Type, at.topic, over.Round(time.Second)))
 		}
+	}
+}
+
+// cameBack tells of the end of what was told to hang. mu is held.
+func (c *Consumer) cameBack(w *worker) {
+	if w.told {
+		w.told = false
+		c.log.Info("a hung handler came back", "duration", c.clock.Since(w.since, time.Now()))
 	}
 }
 
@@ -39,12 +47,12 @@ func (c *Consumer) hung(w *worker, now time.Time) (over time.Duration, hung bool
 	if w.item == nil || w.item.Value.handler == nil {
 		return 0, false
 	}
-	if h := w.item.Value.handler; h.timeout > 0 {
-		over = c.clock.since(w.since, now) - h.timeout
+	if h := w.item.Value.handler; h.Timeout > 0 {
+		over = c.clock.Since(w.since, now) - h.Timeout
 	}
 	for _, it := range w.hands() {
 		if cut := it.Value.part.cut; cut != 0 {
-			over = max(over, c.clock.since(cut, now))
+			over = max(over, c.clock.Since(cut, now))
 		}
 	}
 	return over, over > c.cfg.HungAfter

@@ -3,20 +3,25 @@ package consumer
 import (
 	"context"
 	"time"
+
+	"github.com/leatdev/leat/consumer/internal/attempt"
 )
 
-// keep wakes delayed lanes when they are due, keeps the clock going, and looks for attempts that ignore the end of their
-// context. Run waits for it.
+// keep wakes delayed lanes when they are due, keeps the clock going, and looks for attempts that ignore
+// the end of their context. Run waits for it.
 func (c *Consumer) keep(ctx context.Context) {
-	watch := time.NewTicker(tick)
+	watch := time.NewTicker(attempt.Tick)
 	defer watch.Stop()
-	timer := time.NewTimer(tick)
+	timer := time.NewTimer(attempt.Tick)
 	defer timer.Stop()
 	for {
 		c.mu.Lock()
-		now := time.Now().UnixNano()
-		due, some := c.wakeHandlers(now)
-		if next, any := c.sched.Wake(now); any && (!some || next < due) {
+		now := time.Now()
+		due, some := c.wakeHandlers(now.UnixNano())
+		if next, any := c.sched.Wake(now.UnixNano()); any && (!some || next < due) {
+			due, some = next, true
+		}
+		if next, any := c.watchRuns(now); any && (!some || next < due) {
 			due, some = next, true
 		}
 		c.crew.call(c)
@@ -31,7 +36,7 @@ func (c *Consumer) keep(ctx context.Context) {
 		case <-c.wake:
 		case <-watch.C:
 			now := time.Now()
-			c.clock.set(now)
+			c.clock.Set(now)
 			c.watch(now)
 		case <-ctx.Done():
 			return
@@ -52,7 +57,7 @@ func (c *Consumer) wakeHandlers(now int64) (due int64, some bool) {
 			earlier(c.wakeBreaker(h, now))
 		}
 		if h.limiter != nil {
-			earlier(c.letThrough(h.limiter, now))
+			earlier(h.limiter.Release(c.sched, now))
 		}
 	}
 	return due, some

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/leattest"
@@ -319,4 +322,34 @@ func TestSlowHandlersOfOnePartitionRunSideBySide(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Who is told to stop while it waits to be let in has nothing in hand: it goes, and nobody waits for it.
+func TestAMemberThatIsJoiningEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	bubble(t, 2, func(t *testing.T, r *rig) {
+		release := make(chan struct{})
+		defer close(release)
+		r.b.Client( // holds up every rebalance after the first
+			t, kgo.ConsumerGroup(r.group), kgo.ConsumeTopics(r.topic.Name), kgo.Balancers(kgo.CooperativeStickyBalancer()),
+			kgo.RebalanceTimeout(5*time.Minute),
+			kgo.OnPartitionsRevoked(func(context.Context, *kgo.Client, map[string][]int32) { <-release }),
+		)
+		time.Sleep(2 * time.Second)
+		r.start(r.config(consumer.On(r.topic, newLedger().note)))
+		time.Sleep(2 * time.Second)
+		m := r.start(r.config(consumer.On(r.topic, newLedger().note)))
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		if err := m.stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("it ended after %v", took)
+		}
+		groups, err := kadm.NewClient(r.b.Client(t)).DescribeGroups(t.Context(), r.group)
+		if err != nil || len(groups[r.group].Members) != 2 {
+			t.Errorf("the group has the members %+v, %v: want the first two", groups[r.group].Members, err)
+		}
+	})
 }

@@ -43,6 +43,22 @@ func (s *starts) check(t *testing.T, class string, perSecond float64, burst int)
 	}
 }
 
+func TestAHandlerMayHaveMoreInFlightThanTheDefaultOfAll(t *testing.T) {
+	t.Parallel()
+	const n = 600
+	bubble(t, 2, func(t *testing.T, r *rig) {
+		r.send(placed(n, 1)...)
+		var begun sync.WaitGroup
+		begun.Add(n)
+		r.start(r.config(consumer.On(r.topic, func(context.Context, *leat.Event[Placed]) error {
+			begun.Done()
+			begun.Wait() // for all of them: they are in flight at once, or none ever ends
+			return nil
+		}, consumer.Parallel(n), consumer.Timeout(-1))))
+		r.awaitCommitted(n)
+	})
+}
+
 func TestTheRateOfAHandlerIsKept(t *testing.T) {
 	t.Parallel()
 	bubble(t, 2, func(t *testing.T, r *rig) {

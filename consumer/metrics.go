@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
 	"github.com/leatdev/leat/internal/telemetry"
 )
 
@@ -24,6 +25,7 @@ type metrics struct {
 	ackErrors     *telemetry.Counter
 	deadLetters   *telemetry.Counter
 	letterErrors  *telemetry.Counter
+	deferred      *telemetry.Counter
 	parkErrors    *telemetry.Counter
 	rebalances    *telemetry.Counter
 	drain         *telemetry.Histogram
@@ -48,23 +50,26 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 			}
 		})
 	}
-	gauge("leat_consumer_lag_records", "Events that are not finished: those in hand, and what can be read of the partition and was not yet. Markers, aborted records and gaps that were read count for nothing.",
+	gauge("leat_consumer_lag_records", "Events that are neither finished nor parked: those in hand, and what can be read of the partition and was not yet. Markers, aborted records and gaps that were read count for nothing.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Lag), p.Lag >= 0 })
-	gauge("leat_consumer_lag_seconds", "Age of the oldest event that is not finished, by its record's time; 0 where there is none.",
+	gauge("leat_consumer_lag_seconds", "Age of the oldest event that is neither finished nor parked, by its record's time; 0 where there is none.",
 		func(p PartitionStats) (float64, bool) { return p.TimeLag.Seconds(), p.TimeLag >= 0 })
+	gauge("leat_consumer_undecided_seconds", "How long the last stable offset has stood still below the end of the log, noticed every 5 s: an open or hanging transaction keeps what lies behind it from being read, and from counting as lag.",
+		func(p PartitionStats) (float64, bool) { return p.Undecided.Seconds(), true })
 	gauge("leat_consumer_queued_records", "Records in memory that are not finished.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Queued), true })
 	gauge("leat_consumer_queued_bytes", "About what they take.",
 		func(p PartitionStats) (float64, bool) { return float64(p.Bytes), true })
-	parked := func(value func(PartitionStats) int) func(PartitionStats) (float64, bool) {
+	parked := func(value func(PartitionStats) float64) func(PartitionStats) (float64, bool) {
 		return func(p PartitionStats) (float64, bool) {
 			r := c.routes[p.Topic]
-			return float64(value(p)), r != nil && r.parking != nil
+			return value(p), r != nil && r.Parking != nil
 		}
 	}
-	gauge("leat_consumer_parked_keys", "Keys with events in the park topic, or held.", parked(func(p PartitionStats) int { return p.ParkedKeys }))
-	gauge("leat_consumer_parked_events", "Events that wait in the park topic.", parked(func(p PartitionStats) int { return p.ParkedEvents }))
-	gauge("leat_consumer_held_keys", "Keys whose events go to the dead letters until they are released.", parked(func(p PartitionStats) int { return p.HeldKeys }))
+	gauge("leat_consumer_parked_keys", "Keys with events in the park topic, or held.", parked(func(p PartitionStats) float64 { return float64(p.ParkedKeys) }))
+	gauge("leat_consumer_parked_events", "Events that wait in the park topic.", parked(func(p PartitionStats) float64 { return float64(p.ParkedEvents) }))
+	gauge("leat_consumer_parked_seconds", "Time since the first failure of the parked event that has failed for the longest; 0 where none waits.", parked(func(p PartitionStats) float64 { return p.ParkedFor.Seconds() }))
+	gauge("leat_consumer_held_keys", "Keys whose events go to the dead letters until they are released.", parked(func(p PartitionStats) float64 { return float64(p.HeldKeys) }))
 	gauge("leat_consumer_waiting_partitions", "1 while a partition waits: infrastructure away, dead letter not written, records gone.",
 		func(p PartitionStats) (float64, bool) {
 			if p.Waits != nil {
@@ -112,16 +117,13 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		if h.breaker == nil {
 			return 0
 		}
-		return float64(h.breaker.state)
+		return float64(h.breaker.State)
 	})
-	handlerGauge("leat_consumer_limited_events", "Keys whose next event waits for the handler's rate limit.", func(h *handler) (n float64) {
+	handlerGauge("leat_consumer_limited_events", "Keys whose next event waits for the handler's rate limit.", func(h *handler) float64 {
 		if h.limiter == nil {
 			return 0
 		}
-		for _, b := range h.limiter.buckets {
-			n += float64(b.gate.Holds())
-		}
-		return n
+		return float64(h.limiter.Waiting())
 	})
 	return &metrics{
 		events:             r.Counter("leat_consumer_events_total", "Attempts on events, by outcome.", "topic", "type", "outcome"),
@@ -131,7 +133,8 @@ func newMetrics(r *telemetry.Registry, c *Consumer) *metrics {
 		ackErrors:          r.Counter("leat_consumer_share_errors_total", "Times that the brokers of a share group did not take the word that events are done: their locks had run out, and they come again.", "topic"),
 		spared:             r.Counter("leat_consumer_spared_total", "Events that did not come again after a restart or hand-over: the group's offset map said that they are finished.", "topic"),
 		deadLetters:        r.Counter("leat_consumer_dead_letters_total", "Dead letters written, by reason.", "topic", "reason"),
-		letterErrors:       r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters that could not be written at once.", "topic"),
+		deferred:           r.Counter("leat_consumer_deferred_total", "Events that moved to a retry topic, by its number.", "topic", "tier"),
+		letterErrors:       r.Counter("leat_consumer_dead_letter_errors_total", "Dead letters, and events for a retry topic, that could not be written at once.", "topic"),
 		parkErrors:         r.Counter("leat_consumer_park_errors_total", "Records that could not be written to the park topic; each begins its partition anew.", "topic"),
 		rebalances:         r.Counter("leat_consumer_rebalances_total", "Assignments that the group gave this member."),
 		drain:              r.Histogram("leat_consumer_revoke_seconds", "Time from a revoke to its last commit.", secondsBuckets),
@@ -185,12 +188,12 @@ func (m *handlerMetrics) batch(n int, err error, byIndex bool) {
 }
 
 // finished counts an event that ended well.
-func (m *handlerMetrics) finished(v verdict, s stage, c *Consumer, p *partition) {
+func (m *handlerMetrics) finished(v attempt.Verdict, s attempt.Stage, c *Consumer, p *partition) {
 	switch {
-	case v.skip != "":
+	case v.Skip != "":
 		m.skipped.Inc()
-		c.metrics.skipped.With(p.at.topic, v.skip).Inc()
-	case s == exhausting:
+		c.metrics.skipped.With(p.at.topic, v.Skip).Inc()
+	case s == attempt.Exhausting:
 		m.exhausted.Inc()
 	default:
 		m.done.Inc()
@@ -198,11 +201,11 @@ func (m *handlerMetrics) finished(v verdict, s stage, c *Consumer, p *partition)
 }
 
 // failed counts an attempt that did not.
-func (m *handlerMetrics) failed(v verdict) {
-	switch v.act {
-	case again, spared:
+func (m *handlerMetrics) failed(v attempt.Verdict) {
+	switch v.Act {
+	case attempt.Again, attempt.Spared:
 		m.retry.Inc()
-	case pause:
+	case attempt.Pause:
 		m.unavailable.Inc()
 	default:
 		m.givenUp.Inc()

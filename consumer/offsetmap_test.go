@@ -61,6 +61,7 @@ func (r *rig) awaitFinished(n int64) {
 // it handles the one that hung, and no other again.
 func TestARestartRepeatsOnlyWhatIsUnfinished(t *testing.T) {
 	conform(t, 2, func(t *testing.T, r *rig) {
+		r.live(mortal)
 		done, hang := newLedger(), newGate(t)
 		cfg := r.config(consumer.On(r.topic, holdingKeys(done, hang, "k0", "k1"), consumer.Timeout(-1)))
 		cfg.DrainTimeout = time.Second

@@ -33,7 +33,7 @@ func On[T any](topic leat.Topic, fn func(context.Context, *leat.Event[T]) error,
 }
 
 // Parallel lets up to n events of the handler be in flight at once, in one member of the group;
-// without it 64. Events of one key never are.
+// without it 64. Events of one key never are. Config.MaxInFlight bounds all handlers together.
 func Parallel(n int) leat.HandlerOption {
 	return func(h *leat.Handler) {
 		if n < 1 && h.Err == nil {
@@ -50,9 +50,19 @@ func WithRetry(r leat.Retry) leat.HandlerOption {
 
 // Park moves an event whose inline attempts are used up to the group's park topic, <topic>.<group>.park,
 // and tries it again from there, tier by tier; its key's later events queue behind it, other keys run
-// on. One policy holds for all handlers of the topic in the group.
+// on. One policy holds for all handlers of the topic in the group. What a [Transform] parks leaves in its
+// transactions, and takes as many as it has steps.
 func Park(p leat.Parking) leat.HandlerOption {
 	return func(h *leat.Handler) { h.Parking = &p }
+}
+
+// RetryTopics moves an event whose inline attempts are used up to <topic>.<group>.retry-1, tries it
+// once more when its time there has come, then to retry-2, and so on, at last to the dead letters. The
+// events of its key run on meanwhile, so it is for handlers with [Unordered], and none else. One policy
+// holds for all handlers of the topic in the group that have one. Take a delay away only when its topic
+// is empty (leat group lag): nobody reads it then.
+func RetryTopics(r leat.RetryTopics) leat.HandlerOption {
+	return func(h *leat.Handler) { h.Later = &r }
 }
 
 // Timeout bounds one attempt: its context ends after d with [ErrTimeout] as the cause, and the

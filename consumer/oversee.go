@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/leatdev/leat/consumer/control"
+	"github.com/leatdev/leat/consumer/internal/cluster"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
 // oversee carries out what the control topic asks for once, and answers there: seeks, one after the
 // other, and drains; it tells of the group's inbox. Run waits for it.
-func (c *Consumer) oversee(ctx context.Context, p *post) {
-	if p == nil {
+func (c *Consumer) oversee(ctx context.Context) {
+	if c.line == nil {
 		return
 	}
 	inbox := time.NewTimer(0)
@@ -24,20 +25,20 @@ func (c *Consumer) oversee(ctx context.Context, p *post) {
 		case <-ctx.Done():
 			return
 		case <-inbox.C:
-			inbox.Reset(c.tellInbox(ctx, p))
+			inbox.Reset(c.tellInbox(ctx))
 			continue
 		case <-c.ordered:
 		case <-again.C:
 		}
-		open := c.seekAll(ctx, p)
-		if open = c.answerDrains(ctx, p) || open; open {
+		open := c.seekAll(ctx)
+		if open = c.answerDrains(ctx) || open; open {
 			again.Reset(c.cfg.CommitInterval)
 		}
 	}
 }
 
 // seekAll carries out the seeks of our partitions, and says whether there are some left to try again.
-func (c *Consumer) seekAll(ctx context.Context, post *post) (open bool) {
+func (c *Consumer) seekAll(ctx context.Context) (open bool) {
 	c.mu.Lock()
 	var parts []*partition
 	var seeks []control.Record
@@ -51,7 +52,7 @@ func (c *Consumer) seekAll(ctx context.Context, post *post) (open bool) {
 	}
 	c.mu.Unlock()
 	for i, p := range parts {
-		err := c.carryOut(ctx, post, p, seeks[i])
+		err := c.carryOut(ctx, p, seeks[i])
 		if err != nil && ctx.Err() == nil {
 			open = true
 			c.log.Warn("seek: tried again", "topic", p.at.topic, "partition", p.at.partition, "offset", seeks[i].Offset, "err", err)
@@ -66,10 +67,10 @@ func (c *Consumer) seekAll(ctx context.Context, post *post) (open bool) {
 // the offset is committed, fenced by our membership; then the answer is written; only then the first
 // event runs. Killed before the answer, our heir finds none and commits the same offset, above which
 // nothing has run; killed after it, the heir finds the answer.
-func (c *Consumer) carryOut(ctx context.Context, post *post, p *partition, seek control.Record) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.DrainTimeout+cancelGrace+3*askTimeout)
+func (c *Consumer) carryOut(ctx context.Context, p *partition, seek control.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DrainTimeout+cancelGrace+3*cluster.AskTimeout)
 	defer cancel()
-	log := control.NewLog(post.client, c.cfg.Control)
+	log := c.line.Fresh()
 	state, err := log.Read(ctx)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (c *Consumer) carryOut(ctx context.Context, post *post, p *partition, seek 
 		return nil // it goes to another member, who finds the seek
 	}
 	mark := map[*partition]lane.Mark{fresh: {Offset: seek.Offset, Epoch: -1}}
-	if err := c.commitMarks(ctx, func() map[*partition]place { return map[*partition]place{fresh: {Mark: mark[fresh]}} }); err != nil {
+	if err := c.commitMarks(ctx, func() map[*partition]lane.Place { return map[*partition]lane.Place{fresh: {Mark: mark[fresh]}} }); err != nil {
 		return fmt.Errorf("commit the offset: %w", err)
 	}
 	c.cfg.Hook("control.seek-committed")
@@ -134,19 +135,19 @@ func (c *Consumer) beginAnew(p *partition) (fresh *partition, from int64) {
 	if p.void || p.leaving || c.state != running {
 		return nil, -1
 	}
-	from = p.committed.Offset
+	from = p.Committed.Offset
 	fresh = c.adopt(p.at, p.member)
 	fresh.blind, fresh.sought = true, true
 	if fresh.park != nil {
 		fresh.park.postponed = true
 	}
-	fresh.committed.Offset = from
+	fresh.Committed.Offset = from
 	return fresh, from
 }
 
 // answerDrains answers for the partitions in which nothing is in hand and all that is finished is
 // committed, and says whether some are left that are not there yet.
-func (c *Consumer) answerDrains(ctx context.Context, post *post) (open bool) {
+func (c *Consumer) answerDrains(ctx context.Context) (open bool) {
 	var answers []control.Record
 	c.mu.Lock()
 	for _, p := range c.parts {
@@ -154,19 +155,19 @@ func (c *Consumer) answerDrains(ctx context.Context, post *post) (open bool) {
 			continue
 		}
 		for _, pause := range c.orders.state.Of(c.cfg.Group) {
-			if pause.Kind != control.Pause || !pause.Drain || !pause.Covers(p.at.topic, p.at.partition) {
+			if pause.Kind != control.Pause || !pause.Drain || !pause.Covers(p.route.Topic.Name, p.at.partition) {
 				continue
 			}
 			if _, told := c.orders.state.DrainedBy(pause, p.at.topic, p.at.partition); told {
 				continue
 			}
-			if p.lanes.InHand() > 0 || p.reached > 0 || p.tracker.Begun() && p.tracker.Low().Offset > p.committed.Offset {
+			if p.lanes.InHand() > 0 || p.reached > 0 || p.Tracker.Begun() && p.Tracker.Low().Offset > p.Committed.Offset {
 				open = true
 				continue
 			}
 			answers = append(answers, control.Record{
 				Kind: control.Drained, Group: c.cfg.Group, Topic: p.at.topic, Partition: p.at.partition,
-				ID: pause.ID, Offset: p.committed.Offset, By: p.member, At: time.Now(),
+				ID: pause.ID, Offset: p.Committed.Offset, By: p.member, At: time.Now(),
 			})
 		}
 	}
@@ -174,40 +175,39 @@ func (c *Consumer) answerDrains(ctx context.Context, post *post) (open bool) {
 	if len(answers) == 0 {
 		return open
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cluster.AskTimeout)
 	defer cancel()
-	if err := post.write(ctx, c.cfg.Control, answers); err != nil {
+	if err := c.line.Write(ctx, answers...); err != nil {
 		c.log.Warn("tell that a partition is drained: tried again", "err", err)
 		return true
 	}
 	return open
 }
 
-func (p *post) write(ctx context.Context, topic string, records []control.Record) error {
-	return control.NewLog(p.client, topic).Write(ctx, records, nil)
-}
-
 // inboxEvery is how often a group tells of its inbox: rows older than what it keeps are gone anyway, so
 // readers know more than it says.
-const inboxEvery = 24 * time.Hour
+const (
+	inboxEvery = 24 * time.Hour
+	inboxAgain = time.Minute // where it could not
+)
 
 // tellInbox tells the control topic how far back the group's inbox knows what was handled, and returns
 // when to do it again.
-func (c *Consumer) tellInbox(ctx context.Context, p *post) time.Duration {
+func (c *Consumer) tellInbox(ctx context.Context) time.Duration {
 	if c.cfg.Inbox == nil {
 		return inboxEvery
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cluster.AskTimeout)
 	defer cancel()
 	since, keep, err := c.cfg.Inbox(ctx)
 	if err == nil {
-		err = p.write(ctx, c.cfg.Control, []control.Record{{
+		err = c.line.Write(ctx, control.Record{
 			Kind: control.Inbox, Group: c.cfg.Group, Partition: control.All, Since: since, Keep: keep, At: time.Now(),
-		}})
+		})
 	}
 	if err != nil {
 		c.log.Debug("tell the control topic of the inbox", "err", err)
-		return checkEvery
+		return inboxAgain
 	}
 	return inboxEvery
 }

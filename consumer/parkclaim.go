@@ -4,14 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/internal/yard"
 	"github.com/leatdev/leat/consumer/lane"
 	"github.com/leatdev/leat/consumer/park"
 )
@@ -73,16 +73,19 @@ func (c *Consumer) persist(p *partition, what string, act func() error) {
 }
 
 func (c *Consumer) tryClaim(p *partition) error {
-	ctx, cancel := context.WithTimeout(p.ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, cluster.AskTimeout)
 	defer cancel()
-	start, mark, err := c.parkStart(kadm.WithAuthorizedOps(ctx), p) // which is not answered out of the client's memory: the topic may be new
+	start, mark, err := c.parkStart(ctx, p)
+	if errors.Is(err, cluster.ErrNoPartition) {
+		signal(c.lookup)
+	}
 	if err != nil {
 		return err
 	}
-	core := park.New(p.park.config(), start)
-	err = c.commitMarks(ctx, func() map[*partition]place {
+	core := park.New(p.park.config(c.txn != nil && c.txn.inside), start)
+	err = c.commitMarks(ctx, func() map[*partition]lane.Place {
 		p.park.sending = core.Claim()
-		return map[*partition]place{p: {Mark: mark}}
+		return map[*partition]lane.Place{p: {Mark: mark, Finished: p.park.finished}}
 	})
 	if err != nil {
 		return fmt.Errorf("commit the claim: %w", err)
@@ -94,96 +97,68 @@ func (c *Consumer) tryClaim(p *partition) error {
 	}
 	k := p.park
 	k.core, k.read, k.source = core, start.Park, mark
-	c.yard.order(readOrder{p, start.Park})
+	c.yard.reader.Begin(p, k.topic, p.at.partition, start.Park)
 	c.do(p, core.Open())
 	return nil
 }
 
 // parkStart is where the group stands in both partitions.
 func (c *Consumer) parkStart(ctx context.Context, p *partition) (start park.Start, mark lane.Mark, err error) {
-	adm := kadm.NewClient(c.client)
-	if err := c.learnLimit(ctx, adm, p.park.topic); err != nil {
+	if err := c.learnLimit(ctx, p.park.topic); err != nil {
 		return start, mark, err
 	}
-	offsets, err := adm.FetchOffsetsForTopics(ctx, c.cfg.Group, p.at.topic, p.park.topic)
-	if err == nil {
-		err = offsets.Error()
-	}
+	stands, err := cluster.ParkPlaces(ctx, c.client, c.cfg.Group, p.at.topic, p.park.topic, p.at.partition)
 	if err != nil {
-		return start, mark, fmt.Errorf("fetch offsets: %w", err)
+		return start, mark, err
 	}
-	first, err := adm.ListStartOffsets(ctx, p.at.topic, p.park.topic)
-	if err != nil {
-		return start, mark, fmt.Errorf("list the starts of topics: %w", err)
+	mark = stands.Source.Mark
+	var finished lane.Finished
+	if stands.Source.Known && c.txn != nil {
+		finished, _ = lane.ParseFinished(stands.Source.Metadata, mark.Offset)
 	}
-	end, err := adm.ListEndOffsets(ctx, p.park.topic)
-	if err != nil {
-		return start, mark, fmt.Errorf("list the end of the park topic: %w", err)
-	}
-	source, sok := first.Lookup(p.at.topic, p.at.partition)
-	from, fok := first.Lookup(p.park.topic, p.at.partition)
-	to, tok := end.Lookup(p.park.topic, p.at.partition)
-	if err := errors.Join(source.Err, from.Err, to.Err); err != nil || !sok || !fok || !tok {
-		signal(c.lookup)
-		return start, mark, fmt.Errorf("look for partition %d of %s: it is not there yet, or not to be seen: %w", p.at.partition, p.park.topic, errors.Join(err, kerr.UnknownTopicOrPartition))
-	}
-	mark = lane.Mark{Offset: source.Offset, Epoch: -1}
-	if o, ok := offsets.Lookup(p.at.topic, p.at.partition); ok && o.At >= 0 {
-		mark = lane.Mark{Offset: o.At, Epoch: o.LeaderEpoch}
-	}
-	start = park.Start{Park: from.Offset, Source: mark.Offset}
-	meta, err := c.parkMeta(p, offsets, &start, from.Offset, to.Offset)
+	start = park.Start{Park: stands.First, Source: mark.Offset}
+	meta, err := c.parkMeta(p, &stands, &start)
 	if err != nil {
 		return start, mark, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	p.park.finished = finished
 	start.Epoch = max(meta.Claimed, p.park.above) + 1
 	return start, mark, nil
 }
 
 // parkMeta reads the committed park offset into start, where it can be used.
-func (c *Consumer) parkMeta(p *partition, offsets kadm.OffsetResponses, start *park.Start, first, end int64) (park.Meta, error) {
-	o, ok := offsets.Lookup(p.park.topic, p.at.partition)
-	if !ok || o.At < 0 {
+func (c *Consumer) parkMeta(p *partition, stands *cluster.Parked, start *park.Start) (park.Meta, error) {
+	if !stands.Park.Known {
 		return park.Meta{}, nil
 	}
-	meta, err := park.ParseMeta(o.Metadata)
+	at, end := stands.Park.Offset, stands.End
+	meta, err := park.ParseMeta(stands.Park.Metadata)
 	switch {
 	case errors.Is(err, park.ErrForeign):
 		c.log.Warn("the group's offset of the park partition is not ours: it is read from its start", "topic", p.park.topic, "partition", p.at.partition, "err", err)
 	case err != nil:
 		return meta, err
-	case o.At < first || o.At > end:
-		c.log.Error("the park partition does not reach the group's offset: it is read from its start", "topic", p.park.topic, "partition", p.at.partition, "offset", o.At)
+	case at < stands.First || at > end:
+		c.log.Error("the park partition does not reach the group's offset: it is read from its start", "topic", p.park.topic, "partition", p.at.partition, "offset", at)
 		return park.Meta{Claimed: meta.Claimed}, nil
 	default:
-		start.Park, start.AtLow = o.At, meta.AtLow
+		start.Park, start.AtLow = at, meta.AtLow
 	}
 	return meta, nil
 }
 
 // learnLimit finds how large the park topic's batches may be, once.
-func (c *Consumer) learnLimit(ctx context.Context, adm *kadm.Client, topic string) error {
-	if _, known := c.yard.limits.Load(topic); known {
+func (c *Consumer) learnLimit(ctx context.Context, topic string) error {
+	if c.yard.Knows(topic) {
 		return nil
 	}
-	all, err := adm.DescribeTopicConfigs(ctx, topic)
-	if err != nil {
-		return fmt.Errorf("describe %s: %w", topic, err)
+	n, err := cluster.LargestBatch(ctx, kadm.NewClient(c.client), topic)
+	if n > 0 {
+		c.yard.Learn(topic, n)
 	}
-	for _, rc := range all {
-		if errors.Is(rc.Err, kerr.UnknownTopicOrPartition) {
-			signal(c.lookup)
-			return fmt.Errorf("look for %s: %w", topic, rc.Err)
-		}
-		for _, s := range rc.Configs {
-			if n, err := strconv.Atoi(s.MaybeValue()); s.Key == "max.message.bytes" && err == nil {
-				c.yard.limits.Store(topic, int32(min(n, largestLetter)))
-			}
-		}
-	}
-	return nil
+	return err
 }
 
 // goBegin raises the fences and lets the source run. mu is held.
@@ -195,7 +170,7 @@ func (c *Consumer) goBegin(p *partition) {
 }
 
 func (c *Consumer) raise(p *partition, f leat.Fence) error {
-	for _, h := range p.route.handlers {
+	for _, h := range p.route.Handlers {
 		if h.Fence == nil {
 			continue
 		}
@@ -232,9 +207,9 @@ func (c *Consumer) beginSource(p *partition, f leat.Fence) {
 			return
 		}
 		p.ctx = leat.WithFence(p.ctx, f)
-		p.committed, p.tracker, p.blind = k.source, lane.NewTracker(k.source), false
+		p.Resume(k.source, k.finished)
+		p.blind = false
 		k.ready, k.away, k.stored = true, nil, time.Now()
-		p.finished, p.metadata = lane.Finished{}, ""
 		c.setPaused(p, p.halted)
 		c.do(p, k.core.Begin())
 		c.log.Info("park partition taken over", "topic", p.at.topic, "partition", p.at.partition, "epoch", f.Epoch, "keys", k.core.Active())
@@ -253,7 +228,7 @@ func (c *Consumer) abandonPark(p *partition, above int64, err error) {
 	c.log.Warn("the claim to a park partition ends and begins anew", "topic", p.at.topic, "partition", p.at.partition, "err", err)
 	c.closePart(p)
 	c.releaseHand(p)
-	c.yard.order(readOrder{p, -1})
+	c.yard.reader.Leave(p, k.topic, p.at.partition)
 	c.wg.Go(func() { c.anew(p, err) })
 }
 
@@ -264,7 +239,7 @@ func (c *Consumer) anew(p *partition, err error) {
 		allDrained([]*partition{p}, cancelGrace)
 	}
 	if err != nil {
-		rest(c.ctx, claimPause) // what failed may need a moment
+		cluster.Rest(c.ctx, claimPause) // what failed may need a moment
 	}
 	c.betweenPolls(func() {
 		c.mu.Lock()
@@ -296,22 +271,11 @@ func (c *Consumer) leavePark(p *partition) {
 	if k == nil {
 		return
 	}
-	k.dues = nil
+	k.dues = yard.Dues{}
 	if k.core != nil {
 		k.core.Close()
-		c.yard.order(readOrder{p, -1})
+		c.yard.reader.Leave(p, k.topic, p.at.partition)
 	}
-}
-
-// openYard makes the park topics' clients, where a topic's events are parked.
-func (c *Consumer) openYard() error {
-	for _, r := range c.routes {
-		if r.parking != nil {
-			c.yard = newYard(c)
-			return c.yard.open()
-		}
-	}
-	return nil
 }
 
 // keepOffsets is how often the park offset is committed though nothing has moved: the coordinator
@@ -322,29 +286,12 @@ const keepOffsets = time.Hour
 // anything. mu is held.
 func (c *Consumer) parkCommit(p *partition, low lane.Mark) bool {
 	k := p.park
-	if !k.live() || !p.tracker.Begun() {
+	if !k.live() || !p.Tracker.Begun() {
 		return false
 	}
 	m, more := k.core.Commit(low.Offset)
 	k.sending = m
-	return more || low.Offset > p.committed.Offset || time.Since(k.stored) > keepOffsets
-}
-
-// withParkOffsets adds the park partitions' offsets and their metadata to those of their sources.
-func withParkOffsets(marks map[*partition]place, offsets map[string]map[int32]kgo.EpochOffset, texts map[at]*string) (parked bool) {
-	for p := range marks {
-		if !p.park.claimed() {
-			continue
-		}
-		parked = true
-		if offsets[p.park.topic] == nil {
-			offsets[p.park.topic] = map[int32]kgo.EpochOffset{}
-		}
-		offsets[p.park.topic][p.at.partition] = kgo.EpochOffset{Epoch: -1, Offset: p.park.sending.Park}
-		meta := p.park.sending.Meta.String()
-		texts[at{p.park.topic, p.at.partition}] = &meta
-	}
-	return parked
+	return more || low.Offset > p.Committed.Offset || time.Since(k.stored) > keepOffsets
 }
 
 // parkCommitted goes on after a commit of both offsets. mu is held.

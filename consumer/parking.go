@@ -6,9 +6,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/route"
+	"github.com/leatdev/leat/consumer/internal/transact"
+	"github.com/leatdev/leat/consumer/internal/yard"
 	"github.com/leatdev/leat/consumer/lane"
 	"github.com/leatdev/leat/consumer/park"
-	"github.com/leatdev/leat/kafka"
 )
 
 // parking is what one assignment of a partition has to do with its park partition, where its topic
@@ -17,38 +20,40 @@ type parking struct {
 	policy    leat.Parking
 	topic     string // the park topic
 	core      *park.Core
-	ready     bool            // the core is live: the source may run
-	hand      map[int64]*item // source events that the core has not settled, by offset
-	tries     map[int64]tries // what parked heads have behind them in this process, by offset
-	stories   map[int64]story // of events that were given up, until their letters are sent
-	read      int64           // offset after the last record that the reader gave us
-	dues      dues            // what waits for its time
-	loaded    int             // parked events that are in memory to be run
-	away      error           // why parking can't begin, or go on
-	sending   park.Commit     // in the commit under way, or the last one
-	source    lane.Mark       // where the source begins
-	stored    time.Time       // when the park offset was committed last
-	over      bool            // the claim has ended; a new one may be on its way
-	postponed bool            // the source's offset is being set by hand: the claim waits for it
-	above     int64           // the claim has to be above this epoch
-	fetcher   *fetcher
+	ready     bool                 // the core is live: the source may run
+	hand      map[int64]*item      // source events that the core has not settled, by offset
+	tries     map[int64]park.Tries // what parked heads have behind them in this process, by offset
+	stories   map[int64]story      // of events that were given up, until their letters are sent
+	read      int64                // offset after the last record that the reader gave us
+	dues      yard.Dues            // what waits for its time
+	loaded    int                  // parked events that are in memory to be run
+	away      error                // why parking can't begin, or go on
+	sending   park.Commit          // in the commit under way, or the last one
+	source    lane.Mark            // where the source begins
+	finished  lane.Finished        // of a member that transforms: what is finished above that
+	stored    time.Time            // when the park offset was committed last
+	over      bool                 // the claim has ended; a new one may be on its way
+	postponed bool                 // the source's offset is being set by hand: the claim waits for it
+	above     int64                // the claim has to be above this epoch
+	fetcher   *yard.Fetcher
 }
 
 // newParking is nil where the topic's events are not parked.
-func (c *Consumer) newParking(r *route, name at) *parking {
-	if r == nil || r.parking == nil {
+func (c *Consumer) newParking(r *route.Route, name at) *parking {
+	if r == nil || r.Parking == nil {
 		return nil
 	}
 	topic := leat.ParkTopic(name.topic, c.cfg.Group)
 	return &parking{
-		policy: *r.parking, topic: topic, hand: map[int64]*item{}, tries: map[int64]tries{}, stories: map[int64]story{},
-		fetcher: &fetcher{log: kafka.NewFetcher(c.yard.single, topic, name.partition)},
+		policy: *r.Parking, topic: topic, hand: map[int64]*item{}, tries: map[int64]park.Tries{}, stories: map[int64]story{},
+		fetcher: c.yard.Fetcher(topic, name.topic, name.partition),
 	}
 }
 
 // config is the core's.
-func (k *parking) config() park.Config {
+func (k *parking) config(atomic bool) park.Config {
 	return park.Config{
+		Atomic:  atomic,
 		HoldKey: k.policy.OnDead == leat.HoldKey, MaxPerKey: k.policy.MaxPerKey, MaxKeys: k.policy.MaxKeys,
 		BlockKey: k.policy.WhenFull == leat.BlockKey,
 	}
@@ -86,13 +91,25 @@ func (c *Consumer) offer(it *item) (run bool) {
 		return true
 	}
 	c.sched.Wait(it)
+	if w.past != nil { // it may have been the one to find out
+		c.unfreeze(w.part, w.past.Away)
+	}
 	c.do(w.part, effects)
 	return false
 }
 
 // do does what the core asks for. mu is held.
-func (c *Consumer) do(p *partition, effects []park.Effect) {
+func (c *Consumer) do(p *partition, effects []park.Effect) { c.doWith(p, effects, nil) }
+
+// doWith is do for the effects of something by which m leaves: with the record that says so, or not at
+// all. mu is held.
+func (c *Consumer) doWith(p *partition, effects []park.Effect, m *transact.Made) {
 	for i := range effects {
+		if effects[i].Do == park.Append {
+			c.append(p, &effects[i], m)
+			m = nil
+			continue
+		}
 		c.doOne(p, &effects[i])
 	}
 	k := p.park
@@ -107,8 +124,6 @@ func (c *Consumer) do(p *partition, effects []park.Effect) {
 func (c *Consumer) doOne(p *partition, e *park.Effect) {
 	k, ev := p.park, e.Event
 	switch e.Do {
-	case park.Append:
-		c.append(p, e)
 	case park.Run:
 		if ev.Parked {
 			c.runParked(p, ev)
@@ -136,7 +151,7 @@ func (c *Consumer) doOne(p *partition, e *park.Effect) {
 			c.finish(it)
 		}
 	case park.Letter:
-		c.yard.postLetter(func() { c.writeLetter(parkedLetter{part: p, event: ev}) })
+		c.yard.PostLetter(func() { c.writeLetter(parkedLetter{part: p, event: ev}) })
 	case park.Begin:
 		c.goBegin(p)
 	case park.Stop:
@@ -161,16 +176,18 @@ func (c *Consumer) resolve(it *item, how park.Outcome) {
 	case !w.cleared && !c.offer(it):
 		return // the core has its own mind about it
 	}
-	if w.past != nil && w.past.first.IsZero() {
-		w.past.first = time.Now()
-		w.past.last = w.past.first
+	if w.past != nil && w.past.First.IsZero() {
+		w.past.First = time.Now()
+		w.past.Last = w.past.First
 	}
-	past, reason := w.past.behind(), ""
+	past, reason := behind(w.past), ""
 	if how == park.GiveUp {
-		reason = string(w.past.reason)
-		k.stories[ev.Offset] = story{ev.Round, c.letters.story(w, c.cfg.Version)}
+		reason = string(w.past.Reason)
+		k.stories[ev.Offset] = story{ev.Round, c.story(w)}
 	}
+	var leaves *transact.Made // of a source event it leaves when that is settled
 	if w.event != nil {
+		leaves = w.made
 		delete(k.tries, ev.Offset)
 		if how == park.Retry {
 			k.tries[ev.Offset] = w.event.tries
@@ -179,7 +196,7 @@ func (c *Consumer) resolve(it *item, how park.Outcome) {
 	} else {
 		c.sched.Wait(it)
 	}
-	c.do(p, k.core.Result(ev, how, past, reason))
+	c.doWith(p, k.core.Result(ev, how, past, reason), leaves)
 }
 
 // dropUndecided lets go of an item whose partition's claim is over: it comes again. mu is held.
@@ -189,20 +206,20 @@ func (c *Consumer) dropUndecided(it *item) {
 }
 
 // behind is what the history of an event is in the park partition.
-func (h *history) behind() park.Past {
+func behind(h *attempt.History) park.Past {
 	if h == nil {
 		return park.Past{}
 	}
-	past := park.Past{Attempts: int32(h.attempts)}
-	if !h.first.IsZero() {
-		past.First, past.Last = h.first.UnixMilli(), h.last.UnixMilli()
+	past := park.Past{Attempts: int32(h.Attempts)}
+	if !h.First.IsZero() {
+		past.First, past.Last = h.First.UnixMilli(), h.Last.UnixMilli()
 	}
 	return past
 }
 
-// append hands a record to the writer. mu is held.
-func (c *Consumer) append(p *partition, e *park.Effect) {
-	out := outgoing{part: p, core: p.park.core, record: e.Record, at: e.Event.At}
+// append hands a record to the writer, and what leaves with it. mu is held.
+func (c *Consumer) append(p *partition, e *park.Effect, m *transact.Made) {
+	out := outgoing{part: p, core: p.park.core, record: e.Record, at: e.Event.At, made: m}
 	switch {
 	case e.Record.Kind.Carries() && e.Event.At < 0:
 		out.event = p.park.hand[e.Event.Offset].Value.rec
@@ -222,4 +239,5 @@ type outgoing struct {
 	event  *kgo.Record // that it carries, where it comes from the source
 	at     int64       // of the park record that carries the event, where event is nil
 	story  []leat.Header
+	made   *transact.Made // of a member that transforms: what leaves with it
 }

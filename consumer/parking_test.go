@@ -47,6 +47,13 @@ func (f *failing) handle(_ context.Context, e *leat.Event[Placed]) error {
 	return nil
 }
 
+// first is when the first attempt on an event was made.
+func (f *failing) first(name string) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.tried[name][0]
+}
+
 // waits are the pauses between the attempts on an event.
 func (f *failing) waits(name string) []time.Duration {
 	f.mu.Lock()
@@ -80,13 +87,18 @@ func TestAKeyWaitsInTheParkTopicWhileOthersRun(t *testing.T) {
 			}
 			return nil
 		})
+		failed := f.first("k1/0")
+		time.Sleep(30 * time.Second)
+		if got, want := m.Stats().Partitions[0].ParkedFor, time.Since(failed); got < want-time.Second || got > want+time.Second {
+			t.Errorf("what is parked has failed for %v, %v since its first attempt", got, want)
+		}
 		f.awaitIn(t, 5*time.Minute, 15)
 		f.inOrder(t, 3, 5)
 		near(t, f.waits("k1/0"), 10*time.Second, time.Minute)
 		near(t, f.waits("k1/3"), 10*time.Second)
 		leattest.Eventually(t, "nothing is parked", func() error {
-			if s := m.Stats().Partitions[0]; s.ParkedKeys != 0 || s.ParkedEvents != 0 {
-				return fmt.Errorf("%d keys, %d events", s.ParkedKeys, s.ParkedEvents)
+			if s := m.Stats().Partitions[0]; s.ParkedKeys != 0 || s.ParkedEvents != 0 || s.ParkedFor != 0 {
+				return fmt.Errorf("%d keys, %d events, for %v", s.ParkedKeys, s.ParkedEvents, s.ParkedFor)
 			}
 			return nil
 		})

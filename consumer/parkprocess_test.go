@@ -32,6 +32,7 @@ type parkRole struct {
 	Effects   string // the file that takes what its handler did, a line for each
 	CrashAt   string // point at which it kills itself; "": none
 	CrashPass int32
+	Later     bool // what fails waits in retry topics, and none of the park topic's order is kept
 }
 
 // run handles events until the process is killed: one of ten takes three attempts, one of each key
@@ -57,10 +58,14 @@ func (as parkRole) run(ctx context.Context) error {
 		return err
 	}
 	tiers := []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond}
+	options := []leat.HandlerOption{onceInline, consumer.Park(leat.Parking{Tiers: tiers})}
+	if as.Later {
+		options = []leat.HandlerOption{onceInline, consumer.Unordered(), consumer.RetryTopics(leat.RetryTopics{Delays: tiers})}
+	}
 	c, err := consumer.New(consumer.Config{
 		Group: as.Group, Kafka: kafka.Config{Brokers: as.Brokers, Logger: log}, Logger: log, SessionTimeout: 6 * time.Second,
 		CommitInterval: 20 * time.Millisecond,
-		Handlers:       []leat.Handler{consumer.On(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, handle, onceInline, consumer.Park(leat.Parking{Tiers: tiers}))},
+		Handlers:       []leat.Handler{consumer.On(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, handle, options...)},
 		Hook: func(point string) {
 			if point == as.CrashAt && passes.Add(1) == as.CrashPass {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -77,7 +82,13 @@ func (as parkRole) run(ctx context.Context) error {
 // spawnParking starts a process that dies with the test.
 func (r *rig) spawnParking(effects, crashAt string, pass int32) *exec.Cmd {
 	r.t.Helper()
-	text, err := json.Marshal(parkRole{r.b.Addrs, r.group, r.topic.Name, effects, crashAt, pass})
+	return r.spawnRole(parkRole{Effects: effects, CrashAt: crashAt, CrashPass: pass})
+}
+
+func (r *rig) spawnRole(as parkRole) *exec.Cmd {
+	r.t.Helper()
+	as.Brokers, as.Group, as.In = r.b.Addrs, r.group, r.topic.Name
+	text, err := json.Marshal(as)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/route"
+	"github.com/leatdev/leat/consumer/internal/transact"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
@@ -17,11 +20,10 @@ type work struct {
 	wire    leat.Wire
 	handler *handler // nil: to be rejected
 	part    *partition
-	seq     uint64   // in the partition's tracker
-	past    *history // nil: nothing went wrong
+	seq     uint64           // in the partition's tracker
+	past    *attempt.History // nil: nothing went wrong
 
-	out    []leat.Message // of a transform
-	letter *buriedLetter  // of a transform that gave up
+	made *transact.Made // what leaves with it in a transaction; nil: nothing
 
 	event   *parkedEvent // nil: it comes from the source
 	cleared bool         // the core of its park partition has let it run
@@ -35,7 +37,7 @@ type partition struct {
 	at     at
 	epoch  int64
 	member string // our id in the group when it was given to us
-	route  *route
+	route  *route.Route
 	seed   maphash.Seed
 
 	ctx    context.Context // of its attempts
@@ -44,28 +46,21 @@ type partition struct {
 	park *parking // nil: its topic's events are not parked
 
 	// The rest is guarded by Consumer.mu.
-	lanes     *lane.Part[work]
-	tracker   *lane.Tracker
-	drained   chan struct{} // closed when it is closed and nothing is in hand
-	cut       int64         // when its context ended, by the clock; 0: not yet
-	void      bool          // taken away: nothing that finishes counts
-	blind     bool          // the place to read from is not known yet: what comes is dropped
-	reached   int           // outcomes that wait for a transaction
-	paused    bool          // its fetching is
-	halted    bool          // the control topic lets nothing of it start
-	sought    bool          // blind since a seek, which has not ended
-	leaving   bool          // the group has taken it away: nobody may begin anew with it
-	committed lane.Mark     // Offset -1: not known
-	spots     uint64        // of the tracker, when that was committed
-	metadata  string        // beside the group's offset, until the place to read from is known
-	finished  lane.Finished // what an earlier owner has finished above the place where we began
-	tight     bool          // the offset map may be full
-	high      int64         // high watermark, -1: not known
-	end       int64         // of what can be read (last stable offset), -1: not known
-	start     int64         // of the log, -1: not known
-	behind    time.Time     // since when there is something to read that has not been read, as far as we know
-	handled   int64
-	buried    int64
+	lane.Progress
+	lanes   *lane.Part[work]
+	drained chan struct{} // closed when it is closed and nothing is in hand
+	cut     int64         // when its context ended, by the clock; 0: not yet
+	void    bool          // taken away: nothing that finishes counts
+	blind   bool          // the place to read from is not known yet: what comes is dropped
+	reached int           // outcomes that wait for a transaction
+	leaves  bool          // some are in the one that is being made
+	paused  bool          // its fetching is
+	halted  bool          // the control topic lets nothing of it start
+	sought  bool          // blind since a seek, which has not ended
+	leaving bool          // the group has taken it away: nobody may begin anew with it
+	tight   bool          // the offset map may be full
+	handled int64
+	buried  int64
 
 	away      error // what the infrastructure answered while the lanes are frozen
 	awaySince time.Time
@@ -80,9 +75,8 @@ func (c *Consumer) adopt(name at, member string) *partition {
 	}
 	c.epoch++
 	p := &partition{
-		at: name, epoch: c.epoch, member: member, route: c.routes[name.topic], seed: maphash.MakeSeed(),
-		lanes: c.sched.NewPart(), tracker: new(lane.Tracker), drained: make(chan struct{}),
-		committed: lane.Mark{Offset: -1, Epoch: -1}, high: -1, end: -1, start: -1,
+		at: name, epoch: c.epoch, member: member, route: c.routeOf(name.topic), seed: maphash.MakeSeed(),
+		lanes: c.sched.NewPart(), drained: make(chan struct{}), Progress: lane.NewProgress(),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(c.ctx)
 	c.parts[name] = p
@@ -101,6 +95,7 @@ func (c *Consumer) closePart(p *partition) {
 		return
 	}
 	c.sched.Close(p.lanes)
+	c.shortenRuns()
 	c.setPaused(p, false) // the client would remember it for the next time
 	c.noteDrained(p)
 }
@@ -132,7 +127,7 @@ func (c *Consumer) dismissPart(p *partition, cause error) {
 // cutPart ends the contexts of what is in hand. mu is held.
 func (c *Consumer) cutPart(p *partition, cause error) {
 	if p.cut == 0 {
-		p.cut = c.clock.read()
+		p.cut = c.clock.Read()
 		p.cancel(cause)
 	}
 }
@@ -190,13 +185,38 @@ func (c *Consumer) settled(p *partition) {
 
 // full says whether p must not take in more. mu is held.
 func (c *Consumer) full(p *partition) bool {
-	return p.lanes.Items() >= c.cfg.MaxQueued || p.lanes.Bytes() >= c.bytesEach() || p.tracker.Span() >= c.cfg.MaxSpan || c.mapFull(p) || p.park.full()
+	return p.lanes.Items() >= c.maxQueued() || p.lanes.Bytes() >= c.bytesEach() || p.Tracker.Span() >= c.maxSpan(p) || c.mapFull(p) || p.park.full()
 }
 
 // hasRoom says whether a paused p should be fetched again: far below its bounds, for a pause throws
 // away what the client has fetched ahead.
 func (c *Consumer) hasRoom(p *partition) bool {
-	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.tracker.Span() <= c.cfg.MaxSpan/2 && !c.mapFull(p) && !p.park.full()
+	return p.lanes.Items() <= c.cfg.MaxQueued/4 && p.lanes.Bytes() <= c.bytesEach()/4 && p.Tracker.Span() <= c.maxSpan(p)/2 && !c.mapFull(p) && !p.park.full()
+}
+
+// overdraft is how many times MaxQueued a partition may keep while handlers have nothing to do.
+const overdraft = 4
+
+// maxQueued is the bound on a partition's records in memory. Where handlers starve, as batches do that take
+// one event of a key, what they lack may lie behind a full partition, in the same fetch: to pause that one
+// would throw away the rest of it, to wait would gain nothing. What waits for a transaction is no lack.
+func (c *Consumer) maxQueued() int {
+	if !c.txn.laden() && c.starving() {
+		return overdraft * c.cfg.MaxQueued
+	}
+	return c.cfg.MaxQueued
+}
+
+// spanOfParking is how many times MaxSpan a partition may run ahead of what it parks.
+const spanOfParking = 4
+
+// maxSpan is the bound on p's span. An event is not settled before its record of the park partition is
+// read back. That takes milliseconds, in which quick events come far; to wait for it would stop them all.
+func (c *Consumer) maxSpan(p *partition) int {
+	if p.park.busy() {
+		return spanOfParking * c.cfg.MaxSpan
+	}
+	return c.cfg.MaxSpan
 }
 
 // bytesEach is a partition's share of the memory.

@@ -4,20 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat/consumer/internal/route"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
 const (
 	// pollRecords is how many records one poll takes over from the client.
 	pollRecords = 2000
-	// patience is how long the poll loop waits for a full partition to make room before it pauses
-	// its fetching, which throws away what the client has fetched ahead.
+	// patience is how long the poll loop waits for a full partition to make room before it asks whether
+	// others would gain by pausing its fetching, which throws away what the client has fetched ahead.
 	patience = 5 * time.Millisecond
+	// endurance is how long it waits at most, whoever would gain.
+	endurance = time.Second
 )
 
 // pollLoop takes records from the client and gives them to the lanes, until the consumer drains.
@@ -72,8 +76,8 @@ func (c *Consumer) nextPoll() (context.Context, bool) {
 	return ctx, true
 }
 
-// betweenPolls runs fn when no fetch is between the client and the lanes, and waits until it has. It ends the poll under way, which loses nothing: a poll that is cut short has taken
-// nothing out of the client.
+// betweenPolls runs fn when no fetch is between the client and the lanes, and waits until it has. It ends
+// the poll under way, which loses nothing: a poll that is cut short has taken nothing out of the client.
 //
 // A new assignment begins this way. Otherwise: a poll takes records of a partition out of the client;
 // the partition is revoked, its offsets committed, and assigned to us anew from there; the poll
@@ -107,19 +111,22 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 	c.mu.Unlock()
 
 	items := make([]item, len(f.Records))
-	verdicts := make([]sorting, len(f.Records))
+	verdicts := c.verdicts(len(f.Records))
+	var record route.Record
 	for i, r := range f.Records {
 		if r.Attrs.IsControl() {
 			verdicts[i].pass = true
 			continue
 		}
 		s := &verdicts[i]
-		s.pass = p.route.sort(&items[i].Value, r, c.cfg.Strict)
-		if s.unhandled = s.pass; s.pass {
+		fate := p.route.Take(&record, r, c.cfg.Strict)
+		if s.pass = fate != route.Runs; s.pass {
+			s.unhandled = fate == route.Unhandled
 			continue
 		}
+		c.assign(&items[i].Value, &record)
 		items[i].Value.part = p
-		s.key = p.route.key(&items[i].Value, p.seed)
+		s.key, s.due = p.route.Key(&record, p.seed), record.Due
 	}
 
 	c.mu.Lock()
@@ -128,7 +135,7 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 		c.stale += int64(len(f.Records))
 		return nil
 	}
-	p.extend(f)
+	p.Extend(f.HighWatermark, f.LastStableOffset)
 	c.admit(p, f.Records, items, verdicts)
 	c.measureMap(p)
 	c.crew.call(c)
@@ -138,37 +145,51 @@ func (c *Consumer) dispatch(f kgo.FetchTopicPartition) *partition {
 	return nil
 }
 
+// verdicts is room for what dispatch finds out about n records, the same each time: only the poll loop
+// dispatches.
+func (c *Consumer) verdicts(n int) []sorting {
+	c.sorted = slices.Grow(c.sorted[:0], n)[:n]
+	clear(c.sorted)
+	return c.sorted
+}
+
 // sorting is what dispatch has found out about a record.
 type sorting struct {
 	key       lane.Key
 	pass      bool
-	unhandled bool // pass, because nobody takes its type
+	unhandled bool  // pass, because nobody takes its type
+	due       int64 // when it may start, in Unix nanoseconds; 0: at once
 }
 
 // admit gives sorted records to tracker and lanes. mu is held.
 func (c *Consumer) admit(p *partition, records []*kgo.Record, items []item, sorted []sorting) {
 	for i, r := range records {
 		if sorted[i].pass {
-			if p.tracker.Pass(r.Offset, r.LeaderEpoch) && sorted[i].unhandled {
+			if p.Tracker.Pass(r.Offset, r.LeaderEpoch) && sorted[i].unhandled {
 				c.passed++
 				c.metrics.passed.With(p.at.topic).Inc()
 			}
 			continue
 		}
-		if !p.finished.Empty() && c.alreadyDone(p, r) {
+		if !p.Finished.Empty() && c.alreadyDone(p, r) {
 			continue
 		}
 		w := &items[i].Value
-		seq, fresh := p.tracker.Add(r.Offset, r.LeaderEpoch)
+		seq, fresh := p.Tracker.Add(r.Offset, r.LeaderEpoch)
 		if !fresh {
 			c.stale++
 			continue
 		}
 		w.seq = seq
-		p.tracker.Stamp(seq, r.Timestamp.UnixMilli())
+		p.Tracker.Stamp(seq, r.Timestamp.UnixMilli())
 		class := rejects
 		if w.handler != nil {
-			class = w.handler.class
+			class = w.handler.Class
+		}
+		if sorted[i].due > 0 {
+			c.sched.AddAt(p.lanes, &items[i], class, sizeOf(r), sorted[i].due)
+			signal(c.wake)
+			continue
 		}
 		c.sched.Add(p.lanes, &items[i], class, sorted[i].key, sizeOf(r))
 	}
@@ -180,33 +201,20 @@ func sizeOf(r *kgo.Record) int {
 	return len(r.Key) + len(r.Value) + overhead
 }
 
-// relieve waits a moment for full partitions to make room, and pauses the fetching of those that
-// don't. What was fetched is kept.
+// relieve waits for full partitions to make room, and pauses the fetching of those that don't, once that
+// helps others: what the client has fetched ahead of a paused partition it has to fetch again. What was
+// fetched is kept.
 func (c *Consumer) relieve(full []*partition) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for {
-		select {
-		case <-c.room:
-			c.mu.Lock()
-			still := 0
-			for _, p := range full {
-				if !p.lanes.Closed() && c.full(p) {
-					full[still] = p
-					still++
-				}
-			}
-			full = full[:still]
-			c.mu.Unlock()
-			if still == 0 {
-				return
-			}
-			continue
-		case <-timer.C:
-		case <-c.ctx.Done():
+	for waited := patience; ; waited += patience {
+		if !c.awaitRoom(full, timer) {
 			return
 		}
-		break
+		if !c.saturated(waited) {
+			break
+		}
+		timer.Reset(patience)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -215,6 +223,48 @@ func (c *Consumer) relieve(full []*partition) {
 			c.setPaused(p, true)
 		}
 	}
+}
+
+// awaitRoom waits until the timer fires, and says whether there still is something to wait for then.
+func (c *Consumer) awaitRoom(full []*partition, timer *time.Timer) bool {
+	for {
+		select {
+		case <-c.room:
+			if !c.stillFull(full) {
+				return false
+			}
+		case <-timer.C:
+			return c.stillFull(full)
+		case <-c.ctx.Done():
+			return false
+		}
+	}
+}
+
+func (c *Consumer) stillFull(full []*partition) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(full, func(p *partition) bool { return !p.lanes.Closed() && c.full(p) })
+}
+
+// saturated says whether records of other partitions could not start any sooner if they were fetched
+// now: every handler has as many events as it may have in flight, or more that are ready to start; or a
+// whole transaction waits to be sent.
+func (c *Consumer) saturated(waited time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != running || len(c.between) > 0 {
+		return false
+	}
+	if c.txn.laden() {
+		return true
+	}
+	return waited < endurance && !c.starving()
+}
+
+// starving says whether a handler may start more than there is for it. mu is held.
+func (c *Consumer) starving() bool {
+	return slices.ContainsFunc(c.handlers, func(h *handler) bool { return c.sched.Starves(h.Class) })
 }
 
 // pollError looks at an error that came instead of records.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/cluster"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
@@ -17,7 +18,7 @@ func (recalled) EventType() string { return "test.thing.recalled.v1" }
 // again. That another member has had it meanwhile, it does not know.
 func TestACommitIsCalledBackWhenItsPartitionGoes(t *testing.T) {
 	t.Parallel()
-	for protocol, want := range map[string]error{serverSide: errLostMeanwhile, classic: nil} {
+	for protocol, want := range map[string]error{cluster.ServerSide: errLostMeanwhile, cluster.Classic: nil} {
 		h := leat.NewHandler[recalled](leat.Topic{Name: "t", Carries: []any{recalled{}}}, nil)
 		h.Handle = func(context.Context, *leat.Envelope) error { return nil }
 		c, err := New(Config{Group: "g", Protocol: protocol, Handlers: []leat.Handler{h}})
@@ -35,7 +36,7 @@ func TestACommitIsCalledBackWhenItsPartitionGoes(t *testing.T) {
 			defer c.mu.Unlock()
 			c.dismissPart(p, ErrRevoked)
 		}
-		ctx, stop := c.recallable(t.Context(), map[*partition]place{gone: {Mark: lane.Mark{Offset: 1}}})
+		ctx, stop := c.recallable(t.Context(), map[*partition]lane.Place{gone: {Mark: lane.Mark{Offset: 1}}})
 		dismiss(stays)
 		if ctx.Err() != nil {
 			t.Errorf("%s: called back for a partition that is not in it", protocol)
@@ -46,6 +47,6 @@ func TestACommitIsCalledBackWhenItsPartitionGoes(t *testing.T) {
 		}
 		stop()
 		c.client.Close()
-		c.letters.close()
+		c.letters.Close()
 	}
 }

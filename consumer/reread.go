@@ -1,13 +1,11 @@
 package consumer
 
 import (
-	"context"
-	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat/consumer/internal/cluster"
 	"github.com/leatdev/leat/consumer/lane"
 )
 
@@ -50,41 +48,29 @@ func (c *Consumer) seek(marks map[*partition]lane.Mark) {
 				c.wg.Go(func() { c.claim(p) })
 				continue
 			}
-			p.committed, p.spots, p.blind = m, 0, false
-			p.begin(m)
+			p.blind = false
+			p.Begin(m)
 		}
 	})
 }
 
 // groupMarks is where the group stands in the partitions: its offset, or the start of the log.
 func (c *Consumer) groupMarks(parts []*partition) (map[*partition]lane.Mark, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
-	defer cancel()
-	adm := kadm.NewClient(c.client)
-	var topics []string
+	asked := map[string][]int32{}
 	for _, p := range parts {
-		topics = append(topics, p.at.topic)
+		asked[p.at.topic] = append(asked[p.at.topic], p.at.partition)
 	}
-	offsets, err := adm.FetchOffsets(ctx, c.cfg.Group)
+	places, err := cluster.Standing(c.ctx, c.client, c.joins, asked)
 	if err != nil {
-		return nil, fmt.Errorf("fetch offsets: %w", err)
+		return nil, err
 	}
-	starts, err := adm.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("list the starts of topics: %w", err)
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	marks := map[*partition]lane.Mark{}
 	for _, p := range parts {
-		start, ok := starts.Lookup(p.at.topic, p.at.partition)
-		if !ok || start.Err != nil {
-			return nil, fmt.Errorf("list the start of %s/%d: %w", p.at.topic, p.at.partition, start.Err)
-		}
-		marks[p] = lane.Mark{Offset: start.Offset, Epoch: -1}
-		if o, ok := offsets.Lookup(p.at.topic, p.at.partition); ok && o.Err == nil && o.At >= 0 {
-			marks[p] = lane.Mark{Offset: o.At, Epoch: o.LeaderEpoch}
-			c.mu.Lock()
-			p.metadata = o.Metadata
-			c.mu.Unlock()
+		place := places[p.at.topic][p.at.partition]
+		if marks[p] = place.Mark; place.Known {
+			p.Metadata = place.Metadata
 		}
 	}
 	return marks, nil

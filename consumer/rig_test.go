@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,9 +47,17 @@ type rig struct {
 	group string
 	log   *slog.Logger
 
-	protocol string     // of the groups
-	out      leat.Topic // of transforms
+	protocol string        // of the groups
+	session  time.Duration // of their members
+	out      leat.Topic    // of transforms
 }
+
+// Sessions on real Kafka. A member of this process that the machine stops for a while is not to be taken
+// for a dead one. Where one dies, the test waits for the end of its session.
+const (
+	lasting = 45 * time.Second
+	mortal  = 10 * time.Second
+)
 
 // bubble runs body against kfake in a bubble, where waiting takes no time.
 func bubble(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
@@ -80,6 +89,7 @@ func conform(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 			t.Parallel()
 			r := newRig(t, broker.Real(t), partitions)
 			r.protocol = protocol
+			r.live(lasting)
 			body(t, r)
 		})
 	}
@@ -90,8 +100,20 @@ func newRig(t testing.TB, b *broker.Broker, partitions int) *rig {
 	name := b.Name("orders")
 	b.CreateTopic(t, name, partitions, nil)
 	return &rig{
-		t: t, b: b, group: b.Name("group"), log: testLogger(t),
+		t: t, b: b, group: b.Name("group"), log: testLogger(t), session: 6 * time.Second,
 		topic: leat.Topic{Name: name, Carries: []any{Placed{}, Paid{}}},
+	}
+}
+
+// live sets how long the group on real Kafka waits for a silent member; a bubble's never waits in vain.
+// Call it before the first member starts.
+func (r *rig) live(session time.Duration) {
+	r.t.Helper()
+	if !r.b.Real() {
+		return
+	}
+	if r.session = session; r.protocol == "consumer" {
+		r.b.ConfigureGroup(r.t, r.group, "consumer.session.timeout.ms", strconv.FormatInt(session.Milliseconds(), 10))
 	}
 }
 
@@ -105,17 +127,22 @@ func testLogger(t testing.TB) *slog.Logger {
 }
 
 func (r *rig) kafka() kafka.Config {
-	return kafka.Config{Brokers: r.b.Addrs, Dial: r.b.Dial, Logger: r.log}
+	return kafka.Config{
+		Brokers: r.b.Addrs, Dial: r.b.Dial, Logger: r.log,
+		// A reader of lz4 takes 4 MiB for a batch of one record. The race detector empties the pools that
+		// keep them, and the tests would take minutes.
+		Properties: map[string]string{"compression.type": "none"},
+	}
 }
 
 func (r *rig) config(handlers ...leat.Handler) consumer.Config {
 	cfg := consumer.Config{
 		Group: r.group, Kafka: r.kafka(), Handlers: handlers, Logger: r.log,
-		CommitInterval: 50 * time.Millisecond, SessionTimeout: 6 * time.Second,
+		CommitInterval: 50 * time.Millisecond, SessionTimeout: r.session,
 		Version: "v-test", Protocol: r.protocol,
 	}
 	if cfg.Protocol == "consumer" {
-		cfg.SessionTimeout = 0 // the brokers' is as short
+		cfg.SessionTimeout = 0 // the brokers say it: see live
 	}
 	return cfg
 }
@@ -124,6 +151,21 @@ func (r *rig) config(handlers ...leat.Handler) consumer.Config {
 func (r *rig) send(events ...any) {
 	r.t.Helper()
 	r.b.Produce(r.t, r.records(events...)...)
+}
+
+// begin begins a transaction of the client that holds the events.
+func (r *rig) begin(cl *kgo.Client, events ...any) {
+	r.t.Helper()
+	if err := cl.BeginTransaction(); err != nil {
+		r.t.Fatal(err)
+	}
+	records := r.records(events...)
+	if err := cl.ProduceSync(r.t.Context(), records...).FirstErr(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := kafka.AwaitTopic(r.t.Context(), cl, records[0]); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r *rig) records(events ...any) []*kgo.Record {
@@ -355,11 +397,14 @@ func (s *nameSet) len() int {
 type stream struct {
 	r  *rig
 	cl *kgo.Client
+
+	mu    sync.Mutex
+	acked []time.Time
 }
 
 func (r *rig) stream() *stream {
 	r.t.Helper()
-	return &stream{r, r.b.Client(r.t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))}
+	return &stream{r: r, cl: r.b.Client(r.t, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))}
 }
 
 func (s *stream) write(partition int32, key string, n int) {
@@ -369,7 +414,17 @@ func (s *stream) write(partition int32, key string, n int) {
 		if err != nil {
 			s.r.t.Errorf("write: %v", err)
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.acked = append(s.acked, time.Now())
 	})
+}
+
+// stood is how long machine and broker have stood still since then, as far as the writer knows.
+func (s *stream) stood(from time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return longestGap(s.acked, from)
 }
 
 func (s *stream) stop() { _ = s.cl.Flush(context.Background()) }

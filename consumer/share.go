@@ -7,13 +7,19 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
+	"github.com/leatdev/leat/consumer/internal/attempt"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/internal/mail"
+	"github.com/leatdev/leat/consumer/internal/route"
+	"github.com/leatdev/leat/consumer/internal/share"
+	"github.com/leatdev/leat/consumer/letter"
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 )
@@ -44,6 +50,19 @@ type ShareConfig struct {
 	// DrainTimeout is how long what is in hand may take to finish when the member stops; 0: 20 s. What
 	// is not finished goes to another member at once.
 	DrainTimeout time.Duration
+	// HungAfter is how long past its Timeout an attempt may ignore its context before Ready tells of it;
+	// 0: 10 s. Until it returns the member takes nothing new.
+	HungAfter time.Duration
+	// LeaveAfter is how long past its Timeout an attempt may ignore its context before Run ends with
+	// [ErrHung], for the host to leave the process and another member to get the event; 0: 1 min,
+	// negative: never.
+	LeaveAfter time.Duration
+
+	// Payloads is where the data of events lies that carry only a reference to it; nil: there is none, and
+	// such an event waits.
+	Payloads blob.Store
+	// MaxPayload bounds the bytes that are fetched from it for one event; 0: 64 MiB.
+	MaxPayload int
 
 	// Version is told in dead letters; "": the main module's version from the build.
 	Version string
@@ -62,8 +81,8 @@ func (c ShareConfig) Validate() error {
 		if h.Order != leat.Unordered {
 			errs = append(errs, fmt.Errorf("handler of %s on %s wants an order, and a share group keeps none: give it consumer.Unordered()", h.Kind.Type, h.Topic.Name))
 		}
-		if h.Batch != nil || h.Transform != nil || h.Parking != nil || h.Breaker != nil || h.Limit != nil || h.Fence != nil {
-			errs = append(errs, fmt.Errorf("handler of %s on %s: batches, transforms, parking, breakers and limits are of consumer groups, not of share groups", h.Kind.Type, h.Topic.Name))
+		if h.Batch != nil || h.Transform != nil || h.Parking != nil || h.Later != nil || h.Breaker != nil || h.Limit != nil || h.Fence != nil {
+			errs = append(errs, fmt.Errorf("handler of %s on %s: batches, transforms, parking, retry topics, breakers and limits are of consumer groups, not of share groups", h.Kind.Type, h.Topic.Name))
 		}
 	}
 	if c.MaxInHand < 0 || c.MaxDeliveries < 0 || c.MaxDeliveries > 10 {
@@ -76,7 +95,8 @@ func (c ShareConfig) Validate() error {
 func (c ShareConfig) inner() Config {
 	return Config{
 		Group: c.Group, Kafka: c.Kafka, Handlers: c.Handlers, Codec: c.Codec, Strict: c.Strict,
-		MaxInFlight: c.MaxInHand, DrainTimeout: c.DrainTimeout,
+		MaxInFlight: c.MaxInHand, DrainTimeout: c.DrainTimeout, HungAfter: c.HungAfter, LeaveAfter: c.LeaveAfter,
+		Payloads: c.Payloads, MaxPayload: c.MaxPayload,
 		Version: c.Version, Logger: c.Logger, Metrics: c.Metrics, Hook: c.Hook,
 	}
 }
@@ -89,9 +109,7 @@ type Share struct {
 	inHand     int
 	deliveries int32
 	slots      map[*handler]chan struct{} // Handler.Parallel
-	held       atomic.Int64
-	handled    atomic.Int64
-	released   atomic.Int64
+	session    share.Session
 }
 
 // NewShare makes a member of a share group, and reports all that is wrong with cfg. It starts nothing.
@@ -103,9 +121,10 @@ func NewShare(cfg ShareConfig) (*Share, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.returns = nil // their letters stay where they are
 	s := &Share{c: c, inHand: cmp.Or(cfg.MaxInHand, 64), deliveries: int32(cmp.Or(cfg.MaxDeliveries, 4)), slots: map[*handler]chan struct{}{}}
 	for _, h := range c.handlers {
-		s.slots[h] = make(chan struct{}, h.parallel)
+		s.slots[h] = make(chan struct{}, h.Parallel)
 	}
 	return s, nil
 }
@@ -115,11 +134,12 @@ type ShareStats struct {
 	InHand   int64 // events taken and not dealt with
 	Handled  int64 // events told done, dead letters included
 	Released int64 // events given back
+	Hung     int   // attempts that ignore the end of their context
 }
 
 // Stats tells what the member has done.
 func (s *Share) Stats() ShareStats {
-	return ShareStats{InHand: s.held.Load(), Handled: s.handled.Load(), Released: s.released.Load()}
+	return ShareStats{InHand: s.session.Held.Load(), Handled: s.session.Handled.Load(), Released: s.session.Released.Load(), Hung: s.c.stats().Hung}
 }
 
 // Ready is nil while the member works, or says what keeps it from working.
@@ -127,23 +147,30 @@ func (s *Share) Ready() error { return s.c.Ready() }
 
 // Run joins the share group and handles events until ctx ends; then it finishes what is in hand within
 // DrainTimeout, gives back the rest, leaves and returns nil. It can be called once. A cluster that has
-// no share groups, or whose group would skip events, is refused.
+// no share groups, or whose group would skip events, is refused. A handler that hangs ends it as well
+// ([ErrHung]).
 func (s *Share) Run(ctx context.Context) error {
 	c := s.c
-	if err := s.prepare(ctx); err != nil || ctx.Err() != nil {
-		return err
+	if err := cluster.PrepareShare(ctx, c.cfg.Kafka, c.cfg.Group, c.log); err != nil {
+		return fmt.Errorf("run share group %s: %w", c.cfg.Group, err)
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
+	ctx, c.end = context.WithCancelCause(ctx)
+	defer c.end(nil)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.watchTopics(ctx) })
+	wg.Go(s.keep)
 	left := 0
 	for ctx.Err() == nil {
 		fetches := c.client.PollRecords(ctx, s.inHand)
 		fetches.EachError(func(topic string, partition int32, err error) { c.pollError(topic, partition, err) })
 		if records := fetches.Records(); len(records) > 0 {
-			left = s.deal(ctx, records)
+			left = s.session.Deal(ctx, c.ctx, records)
 		}
 	}
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
@@ -157,12 +184,32 @@ func (s *Share) Run(ctx context.Context) error {
 	c.client.Close()
 	c.cut(ErrStopped)
 	wg.Wait()
-	c.letters.close()
+	c.letters.Close()
+	err := cause(ctx)
 	if left > 0 {
-		return fmt.Errorf("stop share group %s: %d events were still in hand after %v and go to another member: their handlers ignore their context", c.cfg.Group, left, c.cfg.DrainTimeout)
+		err = errors.Join(err, fmt.Errorf("stop share group %s: %d events were still in hand after %v and go to another member: their handlers ignore their context", c.cfg.Group, left, c.cfg.DrainTimeout))
 	}
-	c.log.Info("stopped")
-	return nil
+	if err == nil {
+		c.log.Info("stopped")
+	}
+	return err
+}
+
+// keep keeps the attempts' clock going until their context ends, and looks for those that ignore the
+// end of theirs. Run waits for it.
+func (s *Share) keep() {
+	tick := time.NewTicker(attempt.Tick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			now := time.Now()
+			s.c.clock.Set(now)
+			s.c.watch(now)
+		case <-s.c.ctx.Done():
+			return
+		}
+	}
 }
 
 // begin makes the clients.
@@ -172,7 +219,7 @@ func (s *Share) begin(ctx context.Context) error {
 	for name := range c.routes {
 		topics = append(topics, name)
 	}
-	letters, err := newLetters(c.cfg, c.log)
+	letters, err := mail.NewWriter(c.cfg.Kafka, c.cfg.Group)
 	if err != nil {
 		return fmt.Errorf("run share group %s: %w", c.cfg.Group, err)
 	}
@@ -184,14 +231,16 @@ func (s *Share) begin(ctx context.Context) error {
 		kgo.ShareAckCallback(s.acked),
 	)
 	if err != nil {
-		letters.close()
+		letters.Close()
 		return fmt.Errorf("run share group %s: %w", c.cfg.Group, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.ctx, c.cut = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.attemptUnder(ctx)
 	c.client, c.letters, c.state, c.joined = client, letters, running, true
-	c.clock.set(time.Now())
+	s.session.Client, s.session.Log, s.session.Drain = client, c.log, c.cfg.DrainTimeout
+	s.session.Grace, s.session.Cause, s.session.Handle = cancelGrace, ErrStopped, s.handle
+	c.clock.Set(time.Now())
 	return nil
 }
 
@@ -205,146 +254,20 @@ func (s *Share) acked(_ *kgo.Client, results kgo.ShareAckResults) {
 	}
 }
 
-// deal handles a hand of events side by side and tells the end of each. The client takes an event that
-// was not spoken of for done at the next poll: so all have ended when it returns.
-func (s *Share) deal(ctx context.Context, records []*kgo.Record) (left int) {
-	c := s.c
-	attempts, cut := context.WithCancelCause(c.ctx)
-	defer cut(nil)
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(c.cfg.DrainTimeout)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-			cut(ErrStopped)
-		case <-attempts.Done():
-		}
-	})
-	defer stop()
-	s.held.Add(int64(len(records)))
-	hand := newHand(records)
-	locks, unlock := context.WithCancel(attempts)
-	var keeper, workers sync.WaitGroup
-	keeper.Go(func() { s.keepLocks(locks, hand, records[0].AcquisitionDeadline()) })
-	for _, r := range records {
-		workers.Go(func() {
-			status := kgo.AckRelease // of a handler that ends its goroutine
-			defer func() {
-				hand.drop(r)
-				r.Ack(status)
-				s.held.Add(-1)
-				if status == kgo.AckAccept {
-					s.handled.Add(1)
-				} else {
-					s.released.Add(1)
-				}
-			}()
-			status = s.handle(ctx, &partition{at: at{r.Topic, r.Partition}, ctx: attempts}, r)
-		})
-	}
-	left = s.waitHand(attempts, &workers, hand)
-	unlock()
-	keeper.Wait()
-	return left
-}
-
-// waitHand waits until the hand is dealt with, and gives back what is in the hands of handlers that
-// ignore the end of their context. It returns how many those are.
-func (s *Share) waitHand(attempts context.Context, workers *sync.WaitGroup, hand *hand) (left int) {
-	ended := make(chan struct{})
-	go func() { // ends with the last handler
-		workers.Wait()
-		close(ended)
-	}()
-	select {
-	case <-ended:
-		return 0
-	case <-attempts.Done():
-	}
-	timer := time.NewTimer(cancelGrace)
-	defer timer.Stop()
-	select {
-	case <-ended:
-		return 0
-	case <-timer.C:
-		return hand.giveBack()
-	}
-}
-
-// hand is the events that are not dealt with.
-type hand struct {
-	mu   sync.Mutex
-	open map[*kgo.Record]struct{}
-}
-
-func newHand(records []*kgo.Record) *hand {
-	h := &hand{open: make(map[*kgo.Record]struct{}, len(records))}
-	for _, r := range records {
-		h.open[r] = struct{}{}
-	}
-	return h
-}
-
-func (h *hand) drop(r *kgo.Record) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.open, r)
-}
-
-// renew asks for more time for what is open. It only writes to the client's memory.
-func (h *hand) renew() (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for r := range h.open {
-		r.Ack(kgo.AckRenew)
-	}
-	return len(h.open)
-}
-
-// giveBack gives up what is open: what its handlers say later counts for nothing.
-func (h *hand) giveBack() (n int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for r := range h.open {
-		r.Ack(kgo.AckRelease)
-	}
-	n = len(h.open)
-	clear(h.open)
-	return n
-}
-
-// keepLocks renews the brokers' locks on what is open until ctx ends, three times in the time of a lock.
-func (s *Share) keepLocks(ctx context.Context, hand *hand, deadline time.Time) {
-	every := time.NewTicker(max(time.Until(deadline)/3, 100*time.Millisecond))
-	defer every.Stop()
-	for {
-		select {
-		case <-every.C:
-		case <-ctx.Done():
-			return
-		}
-		if hand.renew() == 0 {
-			continue
-		}
-		if err := s.c.client.FlushAcks(ctx); err != nil && ctx.Err() == nil {
-			s.c.log.Warn("renew the locks of events in hand", "err", err)
-		}
-	}
-}
-
 // handle works on one event until it is done, dead-lettered, or to be given back.
-func (s *Share) handle(stopping context.Context, p *partition, r *kgo.Record) kgo.AckStatus {
-	c := s.c
-	var sorted work
-	pass := c.routes[r.Topic].sort(&sorted, r, c.cfg.Strict)
+func (s *Share) handle(stopping, attempts context.Context, r *kgo.Record) (done bool) {
+	c, p := s.c, &partition{at: at{r.Topic, r.Partition}, ctx: attempts}
+	var sorted route.Record
+	pass := c.routes[r.Topic].Sort(&sorted, r, c.cfg.Strict)
 	if pass {
 		c.metrics.passed.With(r.Topic).Inc()
-		return kgo.AckAccept
+		return true
 	}
-	w := &sorted
-	w.part = p
+	it := &item{Value: work{part: p}}
+	w := &it.Value
+	c.assign(w, &sorted)
 	if w.handler != nil && r.DeliveryCount() > s.deliveries {
-		w.past = &history{stage: burying, reason: ReasonExhausted, attempts: int(s.deliveries), err: fmt.Errorf("it was given to handlers %d times, and none of the members came back with it", s.deliveries)}
+		w.past = &attempt.History{Stage: attempt.Burying, Reason: letter.ReasonExhausted, Attempts: int(s.deliveries), Err: fmt.Errorf("it was given to handlers %d times, and none of the members came back with it", s.deliveries)}
 	}
 	if w.handler != nil {
 		slot := s.slots[w.handler]
@@ -352,86 +275,98 @@ func (s *Share) handle(stopping context.Context, p *partition, r *kgo.Record) kg
 		case slot <- struct{}{}:
 			defer func() { <-slot }()
 		case <-stopping.Done():
-			return kgo.AckRelease
+			return false
 		}
 	}
 	for {
-		if w.past != nil && w.past.stage == burying {
+		if w.past != nil && w.past.Stage == attempt.Burying {
 			return s.bury(stopping, w)
 		}
-		delay, finished := s.attempt(w)
+		delay, finished := s.attempt(it)
 		if finished {
-			return kgo.AckAccept
+			return true
 		}
 		if !wait(stopping, delay) || p.ctx.Err() != nil {
-			return kgo.AckRelease
+			return false
 		}
 	}
 }
 
 // attempt tries once, and tells when to try again where that did not finish the event.
-func (s *Share) attempt(w *work) (delay time.Duration, finished bool) {
-	c, h := s.c, w.handler
-	var past history
+func (s *Share) attempt(it *item) (delay time.Duration, finished bool) {
+	c, w := s.c, &it.Value
+	h := w.handler
+	var past attempt.History
 	if w.past != nil {
 		past = *w.past
 	}
 	start := time.Now()
-	err := c.try(w, c.clock.read())
+	err := s.try(it)
 	if h.meters.seconds != nil {
 		h.meters.seconds.Since(start)
 	}
-	v := judge(err, past, h.Retry, c.random())
-	if v.act == done {
+	v := attempt.Judge(err, past, h.Retry, c.random())
+	if v.Act == attempt.Done {
 		c.cfg.Hook("consumer.handled")
-		h.meters.finished(v, past.stage, c, w.part)
+		h.meters.finished(v, past.Stage, c, w.part)
 		return 0, true
 	}
 	if w.part.ctx.Err() != nil {
 		return 0, false
 	}
 	if w.past == nil {
-		w.past = new(history)
+		w.past = new(attempt.History)
 	}
-	w.past.note(err, v, time.Now())
+	w.past.Note(err, v, time.Now())
 	h.meters.failed(v)
-	if v.act == giveUp {
-		w.past.advance(v.reason, h.Exhausted != nil)
+	if v.Act == attempt.GiveUp {
+		w.past.Advance(v.Reason, h.Exhausted != nil)
 		return 0, false
 	}
 	c.logRetry(w, v, err)
-	return v.delay, false
+	return v.Delay, false
+}
+
+// try makes one attempt under the eyes of the watchdog, who looks after the workers of a crew.
+func (s *Share) try(it *item) error {
+	c, w := s.c, &worker{item: it, since: s.c.clock.Read()}
+	c.mu.Lock()
+	c.crew.all[w] = struct{}{}
+	c.mu.Unlock()
+	defer func() { // also of a handler that ends its goroutine
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.cameBack(w)
+		delete(c.crew.all, w)
+	}()
+	return c.try(&it.Value, w.since, new(attempt.Context))
 }
 
 // bury writes the dead letter, until it is written or the member stops.
-func (s *Share) bury(stopping context.Context, w *work) kgo.AckStatus {
+func (s *Share) bury(stopping context.Context, w *work) (done bool) {
 	c, past := s.c, w.past
-	if past.first.IsZero() {
-		past.first = time.Now()
-		past.last = past.first
+	if past.First.IsZero() {
+		past.First = time.Now()
+		past.Last = past.First
 	}
 	for {
 		written := make(chan error, 1)
-		c.letters.send(c.ctx, c.letters.record(w, c.cfg.Version), past.alone, func(err error) { written <- err })
+		c.letters.Send(c.ctx, c.letterOf(w), past.Alone, func(err error) { written <- err })
 		err := <-written
 		switch {
 		case err == nil:
 			c.cfg.Hook("consumer.deadlettered")
-			c.metrics.deadLetters.With(w.rec.Topic, string(past.reason)).Inc()
+			c.metrics.deadLetters.With(w.rec.Topic, string(past.Reason)).Inc()
 			c.log.Warn("event dead-lettered", "topic", w.rec.Topic, "partition", w.rec.Partition, "offset", w.rec.Offset,
-				"event_id", w.wire.Attribute("id"), "event_type", w.wire.Attribute("type"), "attempt", past.attempts, "reason", string(past.reason), "err", past.story())
-			return kgo.AckAccept
-		case errors.Is(err, kerr.MessageTooLarge) && past.omit < len(omissible):
-			if past.alone {
-				past.omit++
-			}
-			past.alone = true
+				"event_id", w.wire.Attribute("id"), "event_type", w.wire.Attribute("type"), "attempt", past.Attempts, "reason", string(past.Reason), "err", past.Story())
+			return true
+		case errors.Is(err, kerr.MessageTooLarge) && past.Lighter():
 			continue
 		}
 		c.metrics.letterErrors.With(w.rec.Topic).Inc()
-		past.away++
-		if !wait(stopping, awayRetry.Delay(past.away, c.random())) {
-			return kgo.AckRelease
+		past.Away++
+		if !wait(stopping, attempt.Away.Delay(past.Away, c.random())) {
+			return false
 		}
 	}
 }

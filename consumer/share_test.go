@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,6 +33,16 @@ func queue(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 		t.Parallel()
 		body(t, newRig(t, broker.Real(t), partitions))
 	})
+}
+
+// hold sets how long real brokers keep an event for a member that does not renew its lock; 2 s else, which
+// is less than a machine may stall.
+func (r *rig) hold(lock time.Duration) {
+	r.t.Helper()
+	if r.b.Real() {
+		r.b.ConfigureGroup(r.t, r.group, "share.record.lock.duration.ms", strconv.FormatInt(lock.Milliseconds(), 10))
+		r.b.ConfigureGroup(r.t, r.group, "share.session.timeout.ms", strconv.FormatInt(lasting.Milliseconds(), 10))
+	}
 }
 
 func (r *rig) share(handler leat.Handler) consumer.ShareConfig {
@@ -103,11 +114,18 @@ func (c *tally) repeats() (n int) {
 // What was there before the group is not skipped, and more members than partitions have work.
 func TestAShareGroupHandlesEachEventWithMoreMembersThanPartitions(t *testing.T) {
 	queue(t, 1, func(t *testing.T, r *rig) {
+		r.hold(30 * time.Second)
 		r.send(placed(20, 10)...)
 		var done tally
+		var work nameSet // of members
+		two := newGate(t)
 		var members [3]*sharing
 		for i := range members {
 			cfg := r.share(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
+				if work.add(fmt.Sprint(i)); work.len() > 1 { // or the first would be through before another is there
+					two.open()
+				}
+				two.wait()
 				time.Sleep(20 * time.Millisecond)
 				done.add(e)
 				return nil
@@ -181,7 +199,11 @@ func TestADeadMembersShareIsHandledByAnother(t *testing.T) {
 // A handler takes longer than the brokers' lock. Renewed, the event stays with it.
 func TestASlowHandlerKeepsItsEvent(t *testing.T) {
 	queue(t, 1, func(t *testing.T, r *rig) {
-		takes := 5 * time.Second // a lock is 2 s in the tests
+		takes := 5 * time.Second // a lock is 2 s in bubbles
+		if r.b.Real() {
+			r.hold(6 * time.Second)
+			takes = 15 * time.Second
+		}
 		var begun, done tally
 		cfg := r.share(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
 			begun.add(e)
@@ -203,6 +225,7 @@ func TestASlowHandlerKeepsItsEvent(t *testing.T) {
 
 func TestAShareGroupDeadLettersWhatFails(t *testing.T) {
 	queue(t, 1, func(t *testing.T, r *rig) {
+		r.hold(30 * time.Second)
 		r.send(Placed{Key: "bad"}, Placed{Key: "good"}, Placed{Key: "flaky"})
 		var tries tally
 		m := r.startShare(r.share(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
@@ -284,4 +307,79 @@ func TestNewShareSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+}
+
+// A handler ignores the end of its context. It is told of after one grace and ends the member after the
+// next; the event goes to another member.
+func TestAHandlerThatHangsEndsItsMemberOfAShareGroup(t *testing.T) {
+	t.Parallel()
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		r.send(placed(3, 1)...)
+		hang := newGate(t)
+		var done tally
+		cfg := r.share(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
+			if e.Key() == "k2" {
+				hang.wait() // whatever its context says
+				return nil
+			}
+			done.add(e)
+			return nil
+		}, consumer.Unordered(), consumer.Timeout(5*time.Second)))
+		cfg.HungAfter, cfg.LeaveAfter = 5*time.Second, 20*time.Second
+		s, err := consumer.NewShare(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		t.Cleanup(cancel)
+		ended := make(chan error, 1)
+		began := time.Now()
+		go func() { ended <- s.Run(ctx) }()
+		done.await(t, 2)
+		if err := s.Ready(); err != nil || s.Stats().Hung != 0 {
+			t.Errorf("before the first grace: %v", err)
+		}
+		time.Sleep(time.Until(began.Add(13 * time.Second)))
+		if err := s.Ready(); err == nil || s.Stats().Hung != 1 {
+			t.Errorf("after the first grace ready says %v", err)
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, consumer.ErrHung) {
+				t.Errorf("ended with %v", err)
+			}
+		case <-time.After(5 * time.Minute):
+			t.Fatal("the member stands still for ever")
+		}
+		if took := time.Since(began); took < 25*time.Second || took > time.Minute {
+			t.Errorf("ended after %v, want about 29 s: 5 s timeout, 20 s grace, 2 s drain, 1 s for the last", took)
+		}
+		cfg.Handlers = []leat.Handler{consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
+			done.add(e)
+			return nil
+		}, consumer.Unordered())}
+		r.startShare(cfg)
+		done.await(t, 3)
+		if n := done.repeats(); n != 0 {
+			t.Errorf("%d repeats of what was told done", n)
+		}
+	})
+}
+
+// However long the member has run, an attempt has its whole Timeout.
+func TestAnAttemptInAShareGroupHasItsWholeTime(t *testing.T) {
+	t.Parallel()
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		left := make(chan time.Duration, 1)
+		r.startShare(r.share(consumer.On(r.topic, func(ctx context.Context, _ *leat.Event[Placed]) error {
+			end, _ := ctx.Deadline()
+			left <- time.Until(end)
+			return ctx.Err()
+		}, consumer.Unordered(), consumer.Timeout(5*time.Second))))
+		time.Sleep(time.Minute)
+		r.send(Placed{Key: "late"})
+		if d := <-left; d < 4*time.Second || d > 6*time.Second {
+			t.Errorf("an attempt had %v, want 5 s", d)
+		}
+	})
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/leatdev/leat"
 )
 
 // Stats is what a consumer has in hand, at one moment.
@@ -31,6 +29,7 @@ type PartitionStats struct {
 	HighWatermark int64         // the end of the log, as of a few seconds ago
 	Lag           int64         // events that are not finished: those in hand, and what can be read and was not yet
 	TimeLag       time.Duration // age of the oldest of them by its record's time, 0 where there is none
+	Undecided     time.Duration // how long an open transaction has kept the same records from being read, 0 where none does
 	Queued        int           // records in memory that are not finished
 	Bytes         int           // about what they take
 	InHand        int           // attempts and dead letters under way
@@ -38,6 +37,7 @@ type PartitionStats struct {
 	DeadLetters   int64         // of these, written to the dead letters
 	ParkedKeys    int           // keys with events in the park partition, or held
 	ParkedEvents  int           // events that wait there
+	ParkedFor     time.Duration // since the first failure of the event that has failed for the longest of those that parked keys wait for, 0 where there is none
 	HeldKeys      int           // keys whose events go to the dead letters until they are released
 	Claiming      bool          // its park partition is being taken over: nothing runs yet
 	Paused        bool          // its fetching is paused: it waits for room, or is halted
@@ -48,7 +48,7 @@ type PartitionStats struct {
 // Stats tells what the consumer has in hand.
 func (c *Consumer) Stats() Stats {
 	s := c.stats()
-	for _, m := range c.members()[1:] {
+	for _, m := range append(c.members()[1:], c.besides...) {
 		of := m.stats()
 		if len(c.routes) == 0 {
 			s.Control = of.Control
@@ -65,7 +65,7 @@ func (c *Consumer) Stats() Stats {
 	return s
 }
 
-// members are those at work for this process: itself, and the one of its transforms.
+// members are those of the group at work for this process: itself, and the one of its transforms.
 func (c *Consumer) members() []*Consumer {
 	if m := c.transformer.member(); m != nil {
 		return []*Consumer{c, m}
@@ -92,18 +92,22 @@ func (c *Consumer) stats() Stats {
 
 // partitionStats is one partition's share. mu is held.
 func (c *Consumer) partitionStats(p *partition) PartitionStats {
+	now := time.Now()
 	s := PartitionStats{
 		Topic: p.at.topic, Partition: p.at.partition, Epoch: p.epoch,
-		Committed: p.committed.Offset, LowWater: -1, HighWatermark: p.high, Lag: p.lag(), TimeLag: p.timeLag(time.Now()),
+		Committed: p.Committed.Offset, LowWater: -1, HighWatermark: p.High, Lag: p.Lag(), TimeLag: p.TimeLag(now), Undecided: p.Undecided(now),
 		Queued: p.lanes.Items(), Bytes: p.lanes.Bytes(), InHand: p.lanes.InHand(),
 		Handled: p.handled, DeadLetters: p.buried, Paused: p.paused,
 	}
 	s.Claiming = p.park != nil && !p.park.live()
 	if p.park.live() {
 		s.ParkedKeys, s.ParkedEvents, s.HeldKeys = p.park.core.Active(), p.park.core.Queued(), p.park.core.Held()
+		if since := p.park.core.FailingSince(); since > 0 {
+			s.ParkedFor = max(now.Sub(time.UnixMilli(since)), time.Millisecond)
+		}
 	}
-	if p.tracker.Begun() {
-		s.LowWater = p.tracker.Low().Offset
+	if p.Tracker.Begun() {
+		s.LowWater = p.Tracker.Low().Offset
 	}
 	if p.halted {
 		s.Halted = c.whyHalted(p)
@@ -130,6 +134,9 @@ func (c *Consumer) Ready() error {
 	var errs []error
 	if len(c.routes) > 0 || c.transformer == nil {
 		errs = append(errs, c.ready()...)
+	}
+	for _, m := range c.besides {
+		errs = append(errs, m.ready()...)
 	}
 	if c.transformer != nil {
 		errs = append(errs, c.transformer.ready()...)
@@ -203,7 +210,7 @@ func (c *Consumer) setFound(topic string) (wasMissing bool) {
 
 // setGroupError records what keeps us out of the group; the client goes on trying.
 func (c *Consumer) setGroupError(err error) {
-	err = c.explain(err)
+	err = c.membership().Explain(err)
 	c.mu.Lock()
 	known := c.group != nil
 	c.group = err
@@ -211,24 +218,4 @@ func (c *Consumer) setGroupError(err error) {
 	if !known {
 		c.log.Warn("out of the group, joining again", "err", err)
 	}
-}
-
-// deadLetterTopics are the topics that the group writes its dead letters to, by source topic.
-func (c *Consumer) deadLetterTopics() map[string]string {
-	names := map[string]string{}
-	for topic := range c.routes {
-		names[topic] = leat.DeadLetters(topic, c.cfg.Group)
-	}
-	return names
-}
-
-// parkTopics are the topics in which the group parks events, by source topic.
-func (c *Consumer) parkTopics() map[string]string {
-	names := map[string]string{}
-	for topic, r := range c.routes {
-		if r.parking != nil {
-			names[topic] = leat.ParkTopic(topic, c.cfg.Group)
-		}
-	}
-	return names
 }

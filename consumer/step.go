@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/attempt"
 	"github.com/leatdev/leat/consumer/park"
 	"github.com/leatdev/leat/internal/telemetry"
 )
@@ -15,7 +16,7 @@ import (
 // settles what becomes of it. It returns with mu held.
 func (c *Consumer) step(it *item, began int64) {
 	w := &it.Value
-	if w.past != nil && w.past.stage == burying {
+	if w.past != nil && w.past.Stage == attempt.Burying {
 		c.mu.Lock()
 		if w.part.park != nil {
 			c.resolve(it, park.GiveUp)
@@ -30,64 +31,75 @@ func (c *Consumer) step(it *item, began int64) {
 	turn := c.breakerTurn(w.handler)
 	seconds := w.handler.meters.seconds
 	if seconds == nil {
-		err := c.try(w, began)
+		err := c.try(w, began, new(attempt.Context))
 		c.breakerResult(w.handler, turn, err)
 		c.settle(it, err)
 		return
 	}
 	start := time.Now()
-	err := c.try(w, began)
+	err := c.try(w, began, new(attempt.Context))
 	seconds.Since(start)
 	c.breakerResult(w.handler, turn, err)
 	c.settle(it, err)
 }
 
-// try calls the handler, or OnExhausted, once.
-func (c *Consumer) try(w *work, began int64) (err error) {
+// try calls the handler, or OnExhausted, once; a is the room for its context.
+func (c *Consumer) try(w *work, began int64, a *attempt.Context) (err error) {
 	h := w.handler
 	number, fn := 1, h.Handle
 	if past := w.past; past != nil {
-		number += past.attempts
-		if past.stage == exhausting {
-			number, fn = past.attempts, func(ctx context.Context, e *leat.Envelope) error { return h.Exhausted(ctx, e, past.cause) }
+		number += past.Attempts
+		if past.Stage == attempt.Exhausting {
+			number, fn = past.Attempts, func(ctx context.Context, e *leat.Envelope) error { return h.Exhausted(ctx, e, past.Cause) }
 		}
 	}
 	if h.Transform != nil {
 		fn = func(ctx context.Context, e *leat.Envelope) error { return c.transform(ctx, w, e) }
 	}
-	a := &attempt{
-		Context: w.part.ctx, envelope: *leat.NewEnvelope(w.wire, &h.Kind, c.cfg.Codec, number),
-		timeout: h.timeout, clock: &c.clock, began: began,
+	a.Context, a.Envelope = w.part.ctx, *leat.NewEnvelope(w.wire, &h.Kind, c.cfg.Codec, number)
+	a.Timeout, a.Clock, a.Began = h.Timeout, &c.clock, began
+	defer a.End()
+	var ctx context.Context = a
+	var span telemetry.Span
+	if c.traced {
+		ctx, span = telemetry.StartProcess(a, c.cfg.Group, &a.Envelope)
 	}
-	defer a.end()
-	ctx, span := telemetry.StartProcess(a, c.cfg.Group, &a.envelope)
-	if err = guarded(ctx, &a.envelope, fn); err != nil && errors.Is(context.Cause(a), ErrTimeout) {
-		err = fmt.Errorf("%w of %v: %w", ErrTimeout, h.timeout, err)
+	if err = attempt.Guarded(ctx, &a.Envelope, fn); err != nil && errors.Is(context.Cause(a), attempt.ErrTimeout) {
+		err = fmt.Errorf("%w of %v: %w", attempt.ErrTimeout, h.Timeout, err)
 	}
 	span.End(err)
 	return err
 }
 
 // settle does what the outcome of an attempt asks for. It returns with mu held.
-func (c *Consumer) settle(it *item, err error) { c.settleBy(it, err, c.random()) }
+func (c *Consumer) settle(it *item, err error) {
+	if w := &it.Value; err != nil || w.past != nil || w.cleared || w.event != nil {
+		c.settleBy(it, err, c.random())
+		return
+	}
+	c.cfg.Hook("consumer.handled") // what follows is all that there is to most events
+	it.Value.handler.meters.done.Inc()
+	c.mu.Lock()
+	c.finish(it)
+}
 
 // settleBy is settle with the random number that its delay is made of.
 func (c *Consumer) settleBy(it *item, err error, random float64) {
 	w := &it.Value
 	h, p := w.handler, w.part
-	var past history
+	var past attempt.History
 	if w.past != nil {
 		past = *w.past
 	}
-	var v verdict // done
+	var v attempt.Verdict // done
 	if err != nil {
-		v = c.spare(h, judge(err, past, w.retryOf(), random))
+		v = c.spare(h, attempt.Judge(err, past, w.retryOf(), random))
 	}
-	if v.act == done {
+	if v.Act == attempt.Done {
 		c.cfg.Hook("consumer.handled")
-		h.meters.finished(v, past.stage, c, p)
+		h.meters.finished(v, past.Stage, c, p)
 		c.mu.Lock()
-		c.thaw(p, past.away)
+		c.thaw(p, past.Away)
 		if w.cleared || w.event != nil {
 			c.resolve(it, park.Done)
 			return
@@ -101,24 +113,26 @@ func (c *Consumer) settleBy(it *item, err error, random float64) {
 		return
 	}
 	if w.past == nil {
-		w.past = new(history)
+		w.past = new(attempt.History)
 	}
 	now := time.Now()
-	w.past.note(err, v, now)
+	w.past.Note(err, v, now)
 	h.meters.failed(v)
-	if v.act == giveUp && c.parks(w, &v, err, now) {
+	if v.Act == attempt.GiveUp && c.parks(w, &v, err, now) {
 		c.mu.Lock()
-		c.thaw(p, past.away)
+		c.thaw(p, past.Away)
 		c.resolve(it, park.Retry)
 		return
 	}
-	if v.act == giveUp {
-		w.past.advance(v.reason, h.Exhausted != nil)
-		c.giveUp(it, past.away, now)
+	if v.Act == attempt.GiveUp {
+		if !w.goesOn(v, err, now) {
+			w.past.Advance(v.Reason, h.Exhausted != nil)
+		}
+		c.giveUp(it, past.Away, now)
 		return
 	}
 	c.logRetry(w, v, err)
-	c.postpone(it, now.Add(v.delay), v.act == pause, past.away)
+	c.postpone(it, now.Add(v.Delay), v.Act == attempt.Pause, past.Away)
 }
 
 // postpone puts an item back into its lane for a later attempt. An unavailable infrastructure freezes
@@ -131,7 +145,7 @@ func (c *Consumer) postpone(it *item, due time.Time, away bool, wasAway int) {
 		return
 	}
 	if away {
-		c.freeze(p, it.Value.past.err)
+		c.freeze(p, it.Value.past.Err)
 	} else {
 		c.thaw(p, wasAway)
 	}
@@ -145,9 +159,9 @@ func (c *Consumer) giveUp(it *item, wasAway int, now time.Time) {
 	c.mu.Lock()
 	c.thaw(p, wasAway)
 	if h := it.Value.handler; h.Batch != nil {
-		c.sched.Move(it, h.single) // what comes now is for this event alone
+		c.sched.Move(it, h.Single) // what comes now is for this event alone
 	}
-	if it.Value.past.stage == burying {
+	if it.Value.past.Stage == attempt.Burying {
 		if p.park != nil {
 			c.resolve(it, park.GiveUp)
 			return
@@ -174,6 +188,7 @@ func (c *Consumer) freeze(p *partition, err error) {
 	}
 	p.away = err
 	c.sched.Freeze(p.lanes)
+	c.shortenRuns()
 }
 
 // thaw lets p's lanes run again after an attempt that had found the infrastructure away wasAway
@@ -183,18 +198,24 @@ func (c *Consumer) thaw(p *partition, wasAway int) {
 		return
 	}
 	c.log.Info("partition goes on: the infrastructure is back", "topic", p.at.topic, "partition", p.at.partition, "duration", time.Since(p.awaySince))
+	c.unfreeze(p, wasAway)
+}
+
+// unfreeze lets p's lanes run again, where one that had found the infrastructure away wasAway times is
+// not to find out any more: without any that does, p would stand still for ever. mu is held.
+func (c *Consumer) unfreeze(p *partition, wasAway int) {
+	if wasAway == 0 || p.away == nil {
+		return
+	}
 	p.away = nil
 	c.sched.Thaw(p.lanes)
 	c.crew.call(c)
 }
 
-func (c *Consumer) logRetry(w *work, v verdict, err error) {
-	if v.act != again {
+func (c *Consumer) logRetry(w *work, v attempt.Verdict, err error) {
+	if v.Act != attempt.Again {
 		return
 	}
 	c.log.Info("attempt failed", "topic", w.rec.Topic, "partition", w.rec.Partition, "offset", w.rec.Offset,
-		"event_id", w.wire.Attribute("id"), "event_type", w.handler.Kind.Type, "attempt", w.past.failed, "delay", v.delay, "err", err)
+		"event_id", w.wire.Attribute("id"), "event_type", w.handler.Kind.Type, "attempt", w.past.Failed, "delay", v.Delay, "err", err)
 }
-
-// goexit is the error of a handler that ended its goroutine.
-func goexit(stack []byte) error { return &leat.PanicError{Value: errGoexit, Stack: stack} }

@@ -52,7 +52,8 @@ func TransactionalIDs(group string) string { return group + ".transform." }
 // such as any, for outputs of several types, and an output may be wrapped by [leat.With]. The outputs of
 // one key leave in the order of its events. fn answers with outcomes as [On]'s does; of an error nothing
 // leaves. fn itself may run again after a crash or a rebalance, so it must not act on the world: what it
-// returns is all that happens once.
+// returns is all that happens once. With [Park], what becomes of an event is decided in the same
+// transactions: one output or one dead letter, also over restarts.
 //
 // A topic has either transforms or other handlers in one group.
 func Transform[In, Out any](from leat.Topic, fn func(context.Context, *leat.Event[In]) ([]Out, error), options ...leat.HandlerOption) leat.Handler {

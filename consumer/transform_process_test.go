@@ -28,6 +28,8 @@ type role struct {
 	Group, In, Out string
 	CrashAt        string // point at which it kills itself; "": none
 	CrashPass      int32
+	Parks          bool   // what fails waits in the park topic
+	Instance       string // static membership: an heir need not wait for the session's end
 }
 
 func TestMain(m *testing.M) {
@@ -72,9 +74,13 @@ func (as role) run(ctx context.Context) error {
 		}
 		return bill(ctx, e)
 	}
+	var options []leat.HandlerOption
+	if as.Parks {
+		options = append(options, onceInline, consumer.Park(leat.Parking{Tiers: []time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 100 * time.Millisecond}}))
+	}
 	c, err := consumer.New(consumer.Config{
-		Group: as.Group, Kafka: kafka.Config{Brokers: as.Brokers, Logger: log}, Logger: log, SessionTimeout: 6 * time.Second,
-		Handlers: []leat.Handler{consumer.Transform(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, fn)},
+		Group: as.Group, Kafka: kafka.Config{Brokers: as.Brokers, Logger: log}, Logger: log, SessionTimeout: 6 * time.Second, InstanceID: as.Instance,
+		Handlers: []leat.Handler{consumer.Transform(leat.Topic{Name: as.In, Carries: []any{Placed{}, Paid{}}}, fn, options...)},
 		Transforms: consumer.TransformConfig{
 			Owns:      []leat.Topic{{Name: as.Out, Carries: []any{Billed{}}}},
 			MaxEvents: 100, CommitInterval: 10 * time.Millisecond, Timeout: 3 * time.Second,
@@ -94,8 +100,13 @@ func (as role) run(ctx context.Context) error {
 
 // spawn starts a process that dies with the test.
 func (r *rig) spawn(crashAt string, pass int32) *exec.Cmd {
+	return r.spawnAs(role{CrashAt: crashAt, CrashPass: pass})
+}
+
+func (r *rig) spawnAs(as role) *exec.Cmd {
 	r.t.Helper()
-	text, err := json.Marshal(role{r.b.Addrs, r.group, r.topic.Name, r.bills().Name, crashAt, pass})
+	as.Brokers, as.Group, as.In, as.Out = r.b.Addrs, r.group, r.topic.Name, r.bills().Name
+	text, err := json.Marshal(as)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -122,6 +133,7 @@ func (r *rig) soundTransform(keys, events int) {
 	r.t.Helper()
 	r.awaitCommittedIn(int64(keys*events), 2*time.Minute)
 	r.awaitNothingOpen()
+	r.awaitBilled(keys*(events-1), keys)
 	r.billedOnce(keys, events, 7)
 	if n := len(r.deadLetters()); n != keys {
 		r.t.Errorf("%d dead letters, want %d", n, keys)
@@ -147,6 +159,33 @@ func TestATransformKilledAtEachPointRepeatsNothing(t *testing.T) {
 	}
 }
 
+// Killed at each step of parking, unparking and giving up inside transactions: after the records are
+// produced, before and after the offsets, before and after EndTxn, when what was decided is read back.
+func TestAParkingTransformKilledAtEachPointRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	b := broker.Real(t)
+	for _, point := range []string{"park.appended", "transform.offsets", "transform.ending", "transform.ended", "park.committed", "park.readback", "park.dlq-sent"} {
+		for _, pass := range []int32{2, 4} { // it has 480 events for transactions of at most 100; how many more there are is up to the machine
+			t.Run(fmt.Sprint(point, " ", pass), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, b, 2)
+				r.send(placed(12, 40)...)
+				victim := r.spawnAs(role{CrashAt: point, CrashPass: pass, Parks: true, Instance: "bill-0"})
+				late := time.AfterFunc(2*time.Minute, func() { _ = victim.Process.Kill() })
+				err := victim.Wait()
+				if !late.Stop() {
+					t.Fatalf("it never came to %s for the %d. time", point, pass)
+				}
+				if status, _ := victim.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+					t.Fatalf("it was to kill itself: %v", err)
+				}
+				r.spawnAs(role{Parks: true, Instance: "bill-0"})
+				r.soundTransform(12, 40)
+			})
+		}
+	}
+}
+
 // Two processes are killed and frozen in turns, some for longer than the transaction's timeout and the
 // session, while events come in.
 func TestTransformsKilledAndFrozenRepeatNothing(t *testing.T) {
@@ -156,7 +195,7 @@ func TestTransformsKilledAndFrozenRepeatNothing(t *testing.T) {
 	seed := time.Now().UnixNano()
 	t.Log("seed", seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
-	pair := []*exec.Cmd{r.spawn("", 0), r.spawn("", 0)}
+	pair := []*exec.Cmd{r.spawnAs(role{Parks: true}), r.spawnAs(role{Parks: true})}
 	all := placed(keys, events)
 	frozen, killed := 0, 0
 	for round := range rounds {
@@ -174,7 +213,7 @@ func TestTransformsKilledAndFrozenRepeatNothing(t *testing.T) {
 			continue
 		}
 		slay(pair[i])
-		pair[i] = r.spawn("", 0)
+		pair[i] = r.spawnAs(role{Parks: true})
 		killed++
 	}
 	t.Logf("%d killed, %d frozen", killed, frozen)

@@ -95,10 +95,9 @@ func TestATransformWritesEachOutputOnceAndInOrder(t *testing.T) {
 		r.send(placed(20, 30)...)
 		m := r.start(r.transforming(bill))
 		r.awaitCommitted(600)
+		r.awaitNothingOpen()
 		r.billedOnce(20, 30)
-		if err := m.Ready(); err != nil {
-			t.Errorf("ready: %v", err)
-		}
+		leattest.Eventually(t, "ready", m.Ready)
 		if err := m.stop(); err != nil {
 			t.Error(err)
 		}
@@ -181,6 +180,7 @@ func TestADeadLetterLeavesInTheTransaction(t *testing.T) {
 		}
 		m := r.start(r.transforming(fn, consumer.WithRetry(leat.Retry{Attempts: 2, Base: time.Millisecond})))
 		r.awaitCommitted(100)
+		r.awaitNothingOpen()
 		r.billedOnce(10, 10, 3, 6)
 		letters := r.deadLetters()
 		if len(letters) != 20 {
@@ -231,9 +231,6 @@ func TestTransformsAreRefusedWhereTheyCannotWork(t *testing.T) {
 		{"nowhere to write to", "Owns is empty", func(c *consumer.Config) { c.Transforms.Owns = nil }},
 		{"outputs that no topic carries", "carries consumer_test.Billed", func(c *consumer.Config) {
 			c.Transforms.Owns = []leat.Topic{{Name: "bills", Carries: []any{Paid{}}}}
-		}},
-		{"parking", "does not take Park", func(c *consumer.Config) {
-			c.Handlers = []leat.Handler{consumer.Transform(orders, bill, func(h *leat.Handler) { h.Parking = &leat.Parking{} })}
 		}},
 		{"an act at the end", "does not take OnExhausted", func(c *consumer.Config) {
 			c.Handlers = []leat.Handler{consumer.Transform(orders, bill, consumer.OnExhausted(func(context.Context, *leat.Event[Placed], error) error { return nil }))}

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/cluster"
+	"github.com/leatdev/leat/consumer/internal/mail"
+	"github.com/leatdev/leat/consumer/internal/transact"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -23,19 +27,13 @@ type transformer struct {
 	metrics *metrics
 	random  string // in the transactional id, where there is no InstanceID
 
-	ground *ground // set by run, before the first member
-	told   bool    // of an old transaction.version
+	ground *transact.Ground // set by run, before the first member
+	told   bool             // of an old transaction.version
 
 	mu    sync.Mutex
 	now   *Consumer // nil: between two members
 	state runState
 	err   error // why there is none
-}
-
-// ground is what is known of the cluster.
-type ground struct {
-	embedded bool
-	limits   map[string]int // largest message, by topic
 }
 
 // split is the configuration of the plain member and that of the transforms.
@@ -50,7 +48,6 @@ func (c Config) split() (plain, transforms Config) {
 		}
 	}
 	transforms.Inbox = nil // the outbox's, and none of theirs
-	transforms.Parking = nil
 	transforms.CommitInterval = c.Transforms.CommitInterval
 	if c.InstanceID != "" { // the plain member has it
 		transforms.InstanceID = c.InstanceID + "-transform"
@@ -58,23 +55,31 @@ func (c Config) split() (plain, transforms Config) {
 	return plain, transforms
 }
 
-// runBoth runs the plain member, where there is one, and the transforms, until both have ended.
-func (c *Consumer) runBoth(ctx context.Context) error {
-	if len(c.routes) == 0 {
-		return c.transformer.run(ctx)
+// runAll runs the plain member, where there is one, those beside it and the transforms, until all have
+// ended.
+func (c *Consumer) runAll(ctx context.Context) error {
+	var runs []func(context.Context) error
+	if len(c.routes) > 0 {
+		runs = append(runs, c.run)
+	}
+	for _, m := range c.besides {
+		runs = append(runs, m.run)
+	}
+	if c.transformer != nil {
+		runs = append(runs, c.transformer.run)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var transforms error
+	errs := make([]error, len(runs))
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		transforms = c.transformer.run(ctx)
-		cancel()
-	})
-	plain := c.run(ctx)
-	cancel()
+	for i, run := range runs {
+		wg.Go(func() {
+			errs[i] = run(ctx)
+			cancel()
+		})
+	}
 	wg.Wait()
-	return errors.Join(plain, transforms)
+	return errors.Join(errs...)
 }
 
 // run runs member after member until ctx ends, or until another process turns out to be at work under
@@ -101,7 +106,7 @@ func (t *transformer) run(ctx context.Context) error {
 		if errors.Is(err, ErrHung) {
 			return err
 		}
-		if t.cfg.InstanceID != "" && errors.Is(err, kafka.ErrFenced) && !errors.Is(err, errAsleep) {
+		if t.cfg.InstanceID != "" && errors.Is(err, kafka.ErrFenced) && !errors.Is(err, transact.ErrAsleep) {
 			return fmt.Errorf("transforms of group %s: another process has taken over transactional id %s: give each process an InstanceID of its own (group.instance.id), or none: %w", t.cfg.Group, t.id(), err)
 		}
 		if errors.Is(err, errTooWide) || errors.Is(err, kerr.OffsetMetadataTooLarge) {
@@ -112,7 +117,7 @@ func (t *transformer) run(ctx context.Context) error {
 		}
 		t.set(nil, running, err)
 		t.log.Warn("transforms begin anew: what their last transaction came to is read from the group's offsets", "err", err)
-		rest(ctx, pause.Delay(failures+1, 0.5))
+		cluster.Rest(ctx, pause.Delay(failures+1, 0.5))
 	}
 }
 
@@ -128,7 +133,7 @@ func (t *transformer) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer x.way.close()
+	defer x.way.Close()
 	m.txn = x
 	t.set(m, running, nil)
 	return m.run(ctx)
@@ -148,91 +153,53 @@ func (t *transformer) open(ctx context.Context) (*txn, error) {
 		return nil, err
 	}
 	x := &txn{
-		cfg: cfg, outputs: outputs{
-			group: t.cfg.Group, limits: t.ground.limits,
-			encoder: &leat.Encoder{Catalog: catalog, Codec: t.cfg.Codec, Source: cfg.Source},
+		cfg: cfg, outputs: transact.Outputs{
+			Group: t.cfg.Group, Limits: t.ground.Limits,
+			Encoder: &leat.Encoder{Catalog: catalog, Codec: t.cfg.Codec, Source: cfg.Source},
 		},
 		full: make(chan struct{}, 1), over: make(chan struct{}),
 	}
-	if t.ground.embedded {
-		x.way, err = t.openRepeatable(ctx)
+	if t.ground.Embedded {
+		x.way, err = transact.OpenRepeatable(ctx, t.cfg.Kafka)
 		return x, err
 	}
-	tr, err := kafka.OpenTransactor(ctx, t.cfg.Kafka, kafka.TransactorConfig{
-		ID: t.id(), Timeout: cfg.Timeout, Linger: lingering, MaxBatchBytes: t.least(),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open the transforms' transactions: %w", err)
-	}
-	if tr.TransactionVersion() < 2 && !t.told {
-		t.told = true
-		t.log.Warn("the cluster's transaction.version is below 2: a request that was held up on its way can end a later transaction (KIP-890); raise it: kafka-features.sh upgrade --feature transaction.version=2")
-	}
-	x.way, x.inside = &transactional{t: tr, timeout: cfg.Timeout}, true
-	return x, nil
-}
-
-// lingering lets a transaction's records travel in few batches; the flush ends it.
-const lingering = 5 * time.Millisecond
-
-func (t *transformer) openRepeatable(ctx context.Context) (way, error) {
-	client, err := kafka.Open(ctx, t.cfg.Kafka)
+	way, version, err := transact.OpenTransactions(ctx, t.cfg.Kafka, t.id(), cfg.Timeout, t.ground.Limits, t.batches())
 	if err != nil {
 		return nil, err
 	}
-	defer client.Close()
-	p, err := client.Producer(kafka.ProducerConfig{})
-	if err != nil {
-		return nil, fmt.Errorf("open the transforms' producer: %w", err)
+	if version < 2 && !t.told {
+		t.told = true
+		t.log.Warn("the cluster's transaction.version is below 2: a request that was held up on its way can end a later transaction (KIP-890); raise it: kafka-features.sh upgrade --feature transaction.version=2")
 	}
-	return &repeatable{p: p}, nil
+	x.way, x.inside = way, true
+	return x, nil
 }
 
-// least is the least of the topics' limits: a batch of several records must not be refused for its size.
-func (t *transformer) least() (n int) {
-	for _, limit := range t.ground.limits {
-		if n == 0 || limit < n {
-			n = limit
+// batches is how large a batch may be, by topic.
+func (t *transformer) batches() map[string]int {
+	all := maps.Clone(t.ground.Limits)
+	for _, h := range t.cfg.Handlers {
+		if t.cfg.parkingOf(h) != nil {
+			all[leat.ParkTopic(h.Topic.Name, t.cfg.Group)] = mail.Largest // portions are within the limit
 		}
 	}
-	return n
+	return all
 }
 
-// survey learns what the members need to know of the cluster, once all topics are there, and makes the
-// topics of dead letters.
-func (t *transformer) survey(ctx context.Context) error {
-	client, err := kafka.Open(ctx, t.cfg.Kafka)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	var sources, outputs []string
+// survey learns what the members need to know of the cluster.
+func (t *transformer) survey(ctx context.Context) (err error) {
+	topics := transact.Topics{Group: t.cfg.Group}
 	for _, h := range t.cfg.Handlers {
-		sources = append(sources, h.Topic.Name)
+		topics.Sources = append(topics.Sources, h.Topic.Name)
+		if t.cfg.parkingOf(h) != nil {
+			topics.Parked = append(topics.Parked, h.Topic.Name)
+		}
 	}
 	for _, topic := range t.cfg.Transforms.Owns {
-		outputs = append(outputs, topic.Name)
+		topics.Outputs = append(topics.Outputs, topic.Name)
 	}
-	letters, err := client.DeadLetterTopics(ctx, t.cfg.Group, sources...)
-	if err != nil {
-		return err
-	}
-	limits, err := client.MaxMessageBytes(ctx, outputs...)
-	if err != nil {
-		return err
-	}
-	if _, err := client.EnsureTopics(ctx, letters); err != nil {
-		return fmt.Errorf("make the topics of dead letters: %w", err)
-	}
-	for _, l := range letters {
-		own, err := client.MaxMessageBytes(ctx, l.Name)
-		if err != nil {
-			return err
-		}
-		limits[l.Name] = own[l.Name]
-	}
-	t.ground = &ground{embedded: client.Embedded(), limits: limits}
-	return nil
+	t.ground, err = transact.Survey(ctx, t.cfg.Kafka, topics)
+	return err
 }
 
 func (t *transformer) set(now *Consumer, state runState, err error) {

@@ -1,121 +1,77 @@
 package consumer
 
 import (
-	"cmp"
-	"container/heap"
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer/internal/mail"
+	"github.com/leatdev/leat/consumer/internal/yard"
 	"github.com/leatdev/leat/consumer/park"
-	"github.com/leatdev/leat/kafka"
 )
 
 const (
-	// chunkBytes is about what is read around one parked event, since its neighbours mostly come next.
-	chunkBytes = 128 << 10
 	// loaders read parked events whose time has come, and write dead letters.
 	loaders = 4
 	// loadedMax bounds the parked events of one partition that are in memory to be run.
 	loadedMax = 64
-	// readerMetadata bounds how long a partition that is new to the reader waits for its leader's name.
-	readerMetadata = 20 * time.Millisecond
-	// lettersMax bounds the dead letters of parked topics that are under way.
-	lettersMax = 64
 )
 
-// yard is what all parked partitions of a consumer share: a producer into the park topics and a reader
-// of them, beside the group's client, and the goroutines at these. The reader consumes partitions
-// directly: the group's protocol knows nothing of park topics. Run waits for the goroutines.
-type yard struct {
+// parkYard is what all parked partitions of a consumer share: the writer of the park topics and the reader
+// of them, and the goroutines at these. Run waits for the goroutines.
+type parkYard struct {
+	*yard.Writer
+	*yard.Jobs
 	c        *Consumer
-	producer *kgo.Client // in the order of the core's effects
-	single   *kgo.Client // for records larger than a batch; also reads single places
-	reader   *kgo.Client
-	limits   sync.Map      // park topic -> int32, its largest batch
+	reader   *yard.Reader[*partition]
 	outbound chan struct{} // the writer looks
-	inbound  chan struct{} // a loader looks
 	timer    chan struct{} // the clock of due events looks
 
-	// The rest is guarded by Consumer.mu.
-	out    []outgoing
-	jobs   []func() // for the loaders
-	flying int      // dead letters under way
-	queued []func() // dead letters that wait for these
-	orders []readOrder
-	stop   context.CancelFunc // ends the reader's poll under way
+	out []outgoing // guarded by Consumer.mu
 }
 
-// readOrder tells the reader to begin with a partition, or to leave it.
-type readOrder struct {
-	part *partition
-	from int64 // -1: leave it
-}
-
-func newYard(c *Consumer) *yard {
-	return &yard{
-		c: c, outbound: make(chan struct{}, 1), inbound: make(chan struct{}, loaders),
-		timer: make(chan struct{}, 1),
+// openYard makes the yard, where a topic's events are parked.
+func (c *Consumer) openYard() error {
+	if !c.routes.Parks() {
+		return nil
 	}
-}
-
-// open makes the producers. They connect when something is parked.
-func (y *yard) open() (err error) {
-	opts := []kgo.Opt{
-		kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.ProducerLinger(0),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	w, err := yard.NewWriter(c.cfg.Kafka)
+	if err != nil {
+		return err
 	}
-	if y.producer, err = y.c.cfg.Kafka.NewClient(append(slices.Clone(opts), kgo.ProducerBatchMaxBytesFn(y.limit))...); err != nil {
-		return fmt.Errorf("make the producer of parked events: %w", err)
-	}
-	if y.single, err = y.c.cfg.Kafka.NewClient(append(opts, kgo.ProducerBatchMaxBytes(largestLetter))...); err != nil {
-		y.producer.Close()
-		return fmt.Errorf("make the producer of parked events: %w", err)
+	c.yard = &parkYard{
+		Writer: w, Jobs: yard.NewJobs(loaders), c: c, reader: yard.NewReader(c.cfg.Kafka, c.readPark),
+		outbound: make(chan struct{}, 1), timer: make(chan struct{}, 1),
 	}
 	return nil
 }
 
 // run starts the goroutines; they end with the consumer's ctx.
-func (y *yard) run(wg *sync.WaitGroup) {
+func (y *parkYard) run(wg *sync.WaitGroup) {
 	wg.Go(y.writeLoop)
-	wg.Go(y.readLoop)
+	wg.Go(func() { y.Writer.Run(y.c.ctx) })
+	wg.Go(func() {
+		if err := y.reader.Run(y.c.ctx); err != nil {
+			y.c.log.Error("make the reader of parked events", "err", err)
+		}
+	})
 	wg.Go(y.dueLoop)
 	for range loaders {
-		wg.Go(y.loadLoop)
+		wg.Go(func() { y.Work(y.c.ctx) })
 	}
 }
-
-func (y *yard) close() {
-	y.producer.Close()
-	y.single.Close()
-}
-
-// limit is the largest batch that the topic takes.
-func (y *yard) limit(topic string) int32 {
-	if n, ok := y.limits.Load(topic); ok {
-		return n.(int32)
-	}
-	return defaultLargest + letterRoom
-}
-
-// defaultLargest is a broker's default for max.message.bytes.
-const defaultLargest = 1_048_588
 
 // write hands a record to the writer. mu is held.
-func (y *yard) write(o outgoing) {
+func (y *parkYard) write(o outgoing) {
 	y.out = append(y.out, o)
 	signal(y.outbound)
 }
 
 // writeLoop writes records into the park partitions, in the order in which they were decided.
-func (y *yard) writeLoop() {
+func (y *parkYard) writeLoop() {
 	for {
 		select {
 		case <-y.outbound:
@@ -132,9 +88,9 @@ func (y *yard) writeLoop() {
 	}
 }
 
-func (y *yard) writeOne(o *outgoing) {
+func (y *parkYard) writeOne(o *outgoing) {
 	y.c.mu.Lock()
-	over, topic := o.core.Over(), o.part.park.topic
+	over := o.core.Over()
 	y.c.mu.Unlock()
 	if over {
 		return
@@ -144,43 +100,38 @@ func (y *yard) writeOne(o *outgoing) {
 		y.failed(o, err)
 		return
 	}
-	client := y.producer
-	if int32(recordSize(r)) > y.limit(topic) {
-		client = y.single // uncompressed it is larger than a batch; the topic decides
-		if err := y.producer.Flush(y.c.ctx); err != nil {
-			return
-		}
+	if y.c.txn != nil {
+		y.c.leave(o, r)
+		return
 	}
-	acked := func(_ *kgo.Record, err error) {
+	y.Append(y.c.ctx, r, func(err error) {
 		if err != nil {
 			y.failed(o, err)
 			return
 		}
 		y.c.cfg.Hook("park.appended")
+	})
+	if kind := o.record.Kind; kind != park.Park && kind != park.Fin { // for these two nobody waits
+		y.Hurry()
 	}
-	if client == y.single {
-		acked(r, client.ProduceSync(y.c.ctx, r).FirstErr())
-		return
-	}
-	client.Produce(y.c.ctx, r, acked)
 }
 
 // recordOf is the record on the wire.
-func (y *yard) recordOf(o *outgoing) (*kgo.Record, error) {
+func (y *parkYard) recordOf(o *outgoing) (*kgo.Record, error) {
 	event := o.event
 	if o.record.Kind.Carries() && event == nil {
-		rec, err := o.part.park.fetcher.event(o.part.ctx, o.part.at, o.at)
+		rec, err := o.part.park.fetcher.Event(o.part.ctx, o.at)
 		if err != nil {
 			return nil, fmt.Errorf("read a parked event that moves: %w", err)
 		}
 		event = rec.Record
 	}
-	return parkRecord(o.part.park.topic, o.part.at.partition, o.record, event, o.story), nil
+	return yard.Record(o.part.park.topic, o.part.at.partition, o.record, event, o.story), nil
 }
 
 // failed begins anew with the partition of a record that could not be written, or of which nobody
 // knows: it may still land.
-func (y *yard) failed(o *outgoing, err error) {
+func (y *parkYard) failed(o *outgoing, err error) {
 	c := y.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -191,151 +142,17 @@ func (y *yard) failed(o *outgoing, err error) {
 	c.abandonPark(o.part, 0, fmt.Errorf("write to %s: %w", o.part.park.topic, err))
 }
 
-// post gives the loaders something to do. mu is held.
-func (y *yard) post(job func()) {
-	y.jobs = append(y.jobs, job)
-	signal(y.inbound)
-}
-
-// postLetter is post for a dead letter, of which few are under way at once. mu is held.
-func (y *yard) postLetter(job func()) {
-	if y.flying >= lettersMax {
-		y.queued = append(y.queued, job)
+// readPark takes what was read of a park partition.
+func (c *Consumer) readPark(p *partition, topic string, records []*kgo.Record, err error) {
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.abandonPark(p, 0, fmt.Errorf("read %s: %w", topic, err))
 		return
 	}
-	y.flying++
-	y.post(job)
-}
-
-// landed lets the next dead letter go. mu is held.
-func (y *yard) landed() {
-	if len(y.queued) == 0 {
-		y.flying--
-		return
+	if c.readBack(p, records) {
+		c.cfg.Hook("park.readback")
 	}
-	y.post(y.queued[0])
-	y.queued[0] = nil
-	y.queued = y.queued[1:]
-}
-
-func (y *yard) loadLoop() {
-	for {
-		select {
-		case <-y.inbound:
-		case <-y.c.ctx.Done():
-			return
-		}
-		for {
-			y.c.mu.Lock()
-			if len(y.jobs) == 0 {
-				y.c.mu.Unlock()
-				break
-			}
-			job := y.jobs[0]
-			y.jobs[0] = nil
-			y.jobs = y.jobs[1:]
-			if len(y.jobs) > 0 {
-				signal(y.inbound)
-			}
-			y.c.mu.Unlock()
-			job()
-		}
-	}
-}
-
-// order tells the reader. mu is held.
-func (y *yard) order(o readOrder) {
-	y.orders = append(y.orders, o)
-	if y.stop != nil {
-		y.stop()
-	}
-}
-
-// readLoop reads the park partitions and gives their records to the cores. It adds and removes
-// partitions between two polls, so that nothing that was fetched for an earlier assignment comes in a
-// later one.
-func (y *yard) readLoop() {
-	reading := map[at]*partition{}
-	defer func() {
-		if y.reader != nil {
-			y.reader.Close()
-		}
-	}()
-	for {
-		y.c.mu.Lock()
-		orders := y.orders
-		y.orders = nil
-		ctx, stop := context.WithCancel(y.c.ctx)
-		y.stop = stop
-		y.c.mu.Unlock()
-		if err := y.obey(orders, reading); err != nil {
-			y.c.log.Error("make the reader of parked events", "err", err)
-			stop()
-			return
-		}
-		if y.reader == nil {
-			<-ctx.Done()
-		} else {
-			y.poll(ctx, reading)
-		}
-		stop()
-		if y.c.ctx.Err() != nil {
-			return
-		}
-	}
-}
-
-// obey carries out what the reader was told.
-func (y *yard) obey(orders []readOrder, reading map[at]*partition) error {
-	for _, o := range orders {
-		name := at{o.part.park.topic, o.part.at.partition}
-		if was := reading[name]; was != nil {
-			if o.from < 0 && was != o.part {
-				continue // somebody else's by now
-			}
-			delete(reading, name)
-			y.reader.RemoveConsumePartitions(map[string][]int32{name.topic: {name.partition}})
-		}
-		if o.from < 0 {
-			continue
-		}
-		reading[name] = o.part
-		from := map[string]map[int32]kgo.Offset{name.topic: {name.partition: kgo.NewOffset().At(o.from)}}
-		if y.reader != nil {
-			y.reader.AddConsumePartitions(from)
-			continue
-		}
-		reader, err := y.c.cfg.Kafka.NewClient(
-			kgo.ConsumePartitions(from),
-			kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-			kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-			kgo.KeepControlRecords(),
-			kgo.MetadataMinAge(readerMetadata),
-		)
-		if err != nil {
-			return err
-		}
-		y.reader = reader
-	}
-	return nil
-}
-
-func (y *yard) poll(ctx context.Context, reading map[at]*partition) {
-	fetches := y.reader.PollRecords(ctx, pollRecords)
-	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
-		p := reading[at{f.Topic, f.Partition}]
-		switch {
-		case p == nil:
-		case f.Err != nil && !errors.Is(f.Err, context.Canceled):
-			y.c.mu.Lock()
-			y.c.abandonPark(p, 0, fmt.Errorf("read %s: %w", f.Topic, f.Err))
-			y.c.mu.Unlock()
-		case len(f.Records) > 0:
-			if y.c.readBack(p, f.Records) {
-				y.c.cfg.Hook("park.readback")
-			}
-		}
-	})
 }
 
 // readBack gives records of the park partition to the core, and says whether one was our own.
@@ -352,7 +169,7 @@ func (c *Consumer) readBack(p *partition, records []*kgo.Record) (ours bool) {
 			k.core.Pass(r.Offset)
 			continue
 		}
-		rec, err := park.Parse(r.Key, headersOf(r))
+		rec, err := park.Parse(r.Key, mail.Headers(r))
 		switch {
 		case errors.Is(err, park.ErrForeign):
 			c.log.Warn("a record that is not of the parking protocol is passed over", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset)
@@ -379,35 +196,15 @@ func (c *Consumer) stopParking(p *partition, err error) {
 	c.releaseHand(p)
 }
 
-// due is something that is to happen at a time.
-type due struct {
-	at   time.Time
-	fire func() // mu is held
-}
-
-type dues []due
-
-func (d dues) Len() int           { return len(d) }
-func (d dues) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
-func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
-func (d *dues) Push(x any)        { *d = append(*d, x.(due)) }
-func (d *dues) Pop() any {
-	last := len(*d) - 1
-	x := (*d)[last]
-	(*d)[last] = due{}
-	*d = (*d)[:last]
-	return x
-}
-
 // at lets something happen at a time, if the partition's claim lasts until then. mu is held.
-func (y *yard) at(p *partition, when time.Time, fire func()) {
-	heap.Push(&p.park.dues, due{when, fire})
+func (y *parkYard) at(p *partition, when time.Time, fire func()) {
+	p.park.dues.Add(when, fire)
 	signal(y.timer)
 }
 
 // dueLoop lets happen what is due. Of a partition with loadedMax parked events in memory nothing is,
 // until one of them has ended.
-func (y *yard) dueLoop() {
+func (y *parkYard) dueLoop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -422,7 +219,7 @@ func (y *yard) dueLoop() {
 	}
 }
 
-func (y *yard) fireDue(now time.Time) (next time.Duration) {
+func (y *parkYard) fireDue(now time.Time) (next time.Duration) {
 	next = time.Hour
 	y.c.mu.Lock()
 	defer y.c.mu.Unlock()
@@ -431,62 +228,9 @@ func (y *yard) fireDue(now time.Time) (next time.Duration) {
 		if !k.live() || p.lanes.Closed() {
 			continue
 		}
-		for len(k.dues) > 0 && k.loaded < loadedMax {
-			if wait := k.dues[0].at.Sub(now); wait > 0 {
-				next = min(next, wait)
-				break
-			}
-			heap.Pop(&k.dues).(due).fire()
+		if wait, waits := k.dues.Fire(now, func() bool { return k.loaded < loadedMax }); waits {
+			next = min(next, wait)
 		}
 	}
 	return next
-}
-
-// fetcher reads single parked events of one partition. What came with the last one is kept.
-type fetcher struct {
-	log   *kafka.Fetcher
-	mu    sync.Mutex
-	chunk []*kgo.Record
-}
-
-// at returns the record at an offset.
-func (f *fetcher) at(ctx context.Context, offset int64) (*kgo.Record, error) {
-	if r := f.kept(offset); r != nil {
-		return r, nil
-	}
-	records, err := f.log.Fetch(ctx, offset, chunkBytes)
-	if err != nil {
-		return nil, err
-	}
-	f.mu.Lock()
-	f.chunk = records
-	f.mu.Unlock()
-	return records[0], nil
-}
-
-func (f *fetcher) kept(offset int64) *kgo.Record {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	i, found := slices.BinarySearchFunc(f.chunk, offset, func(r *kgo.Record, o int64) int { return cmp.Compare(r.Offset, o) })
-	if !found {
-		return nil
-	}
-	return f.chunk[i]
-}
-
-// event returns the event that the record at an offset carries, as it was at its source.
-func (f *fetcher) event(ctx context.Context, source at, offset int64) (carried, error) {
-	r, err := f.at(ctx, offset)
-	if err != nil {
-		return carried{}, err
-	}
-	return carriedBy(source, r)
-}
-
-func headersOf(r *kgo.Record) []leat.Header {
-	hs := make([]leat.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		hs[i] = leat.Header(h)
-	}
-	return hs
 }

@@ -1,11 +1,12 @@
-// Package devstack is a Kafka broker and a home for SQLite files in one process: what `leat dev`,
-// `leat demo` and a laptop run on.
+// Package devstack is a Kafka broker, a schema registry and a home for SQLite files in one process:
+// what `leat dev`, `leat demo` and a laptop run on.
 //
 // # What
 //
-// Open starts a broker (kfake) that any Kafka client can talk to, on one directory, and tells where
-// the services' SQLite files go. The broker's cluster id begins with [kafka.EmbeddedPrefix], so that a
-// client tells it from Apache Kafka, also from another process.
+// Open starts a broker (kfake) that any Kafka client can talk to, on one directory, with
+// Config.Registry a schema registry beside it, and tells where the services' SQLite files go. The
+// broker's cluster id begins with [kafka.EmbeddedPrefix], so that a client tells it from Apache
+// Kafka, also from another process.
 //
 // # Use
 //

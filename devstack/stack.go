@@ -22,6 +22,7 @@ type Stack struct {
 	id      string
 	addr    string
 	cluster *kfake.Cluster
+	schemas *Registry // nil: none
 	lock    *os.File
 	temp    bool
 	close   sync.Once
@@ -51,6 +52,12 @@ func Open(ctx context.Context, cfg Config) (*Stack, error) {
 	}
 	if err := s.start(ctx, cfg); err != nil {
 		return nil, errors.Join(err, s.leaveDir())
+	}
+	if cfg.Registry != "" {
+		var err error
+		if s.schemas, err = startRegistry(ctx, s.dir, cfg); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
 	}
 	return s, nil
 }
@@ -141,12 +148,13 @@ func (s *Stack) Dir() string { return s.dir }
 // DatabaseURL says where services keep their SQLite files, one each: sqlite:DIR/sql.
 func (s *Stack) DatabaseURL() string { return "sqlite:" + filepath.Join(s.dir, "sql") }
 
-// Close stops the broker, writes down what a quick start needs, and lets the directory go; a
+// Close stops registry and broker, writes down what a quick start needs, and lets the directory go; a
 // temporary one is removed. Further calls do nothing and answer the same.
 func (s *Stack) Close() error {
 	s.close.Do(func() {
+		s.err = s.schemas.Close()
 		s.cluster.Close()
-		s.err = s.leaveDir()
+		s.err = errors.Join(s.err, s.leaveDir())
 	})
 	return s.err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatdev/leat"
 )
@@ -37,26 +38,48 @@ func notAllowed(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.PolicyViolation)
 }
 
+// perRequest is how many partitions are asked for together: a controller takes 10,000 changes at a time.
+const perRequest = 2000
+
 func (p *Plan) create(ctx context.Context) error {
 	var errs []error
-	for _, t := range p.Create {
-		configs := map[string]*string{}
-		for name, value := range t.Config {
-			configs[name] = &value
+	for rest := p.Create; len(rest) > 0; {
+		req := kmsg.NewPtrCreateTopicsRequest()
+		for n := 0; len(rest) > 0 && (n == 0 || n+partitionsOf(rest[0]) <= perRequest); rest = rest[1:] {
+			n += partitionsOf(rest[0])
+			req.Topics = append(req.Topics, creation(rest[0]))
 		}
-		replication := int16(-1)
-		if t.Replication > 0 {
-			replication = int16(t.Replication)
+		resp, err := req.RequestWith(ctx, p.client.kgo)
+		if err != nil {
+			return fmt.Errorf("create %d topics, %s first: %w", len(req.Topics), req.Topics[0].Topic, err)
 		}
-		resp, err := p.client.adm.CreateTopic(ctx, int32(partitionsOf(t)), replication, configs, t.Name)
-		if err == nil {
-			err = resp.Err
-		}
-		if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-			errs = append(errs, topicError("create topic", t.Name, err, resp.ErrMessage))
+		for _, t := range resp.Topics {
+			err := kerr.ErrorForCode(t.ErrorCode)
+			if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
+				continue
+			}
+			message := ""
+			if t.ErrorMessage != nil {
+				message = *t.ErrorMessage
+			}
+			errs = append(errs, topicError("create topic", t.Topic, err, message))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func creation(t leat.Topic) kmsg.CreateTopicsRequestTopic {
+	req := kmsg.NewCreateTopicsRequestTopic()
+	req.Topic, req.NumPartitions, req.ReplicationFactor = t.Name, int32(partitionsOf(t)), -1
+	if t.Replication > 0 {
+		req.ReplicationFactor = int16(t.Replication)
+	}
+	for name, value := range t.Config {
+		config := kmsg.NewCreateTopicsRequestTopicConfig()
+		config.Name, config.Value = name, &value
+		req.Configs = append(req.Configs, config)
+	}
+	return req
 }
 
 func (p *Plan) grow(ctx context.Context) error {
@@ -67,7 +90,7 @@ func (p *Plan) grow(ctx context.Context) error {
 		if err == nil {
 			err = resp.Err
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, kerr.InvalidPartitions) { // that many are there already: settle looks
 			errs = append(errs, topicError("add partitions to topic", g.Topic, err, resp.ErrMessage))
 		}
 	}

@@ -41,7 +41,7 @@ func Open(ctx context.Context, cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure the Kafka client: %w", err)
 	}
-	cl, err := kgo.NewClient(set.options([]kgo.Opt{kgo.MetadataMinAge(freshMetadata), kgo.RecordPartitioner(addressed{partitioner()})})...)
+	cl, err := kgo.NewClient(set.options(append(promptly(), kgo.MetadataMinAge(freshMetadata), kgo.RecordPartitioner(addressed{partitioner(), namedByUs})))...)
 	if err != nil {
 		return nil, fmt.Errorf("make the Kafka client: %w", err)
 	}

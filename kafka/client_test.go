@@ -32,17 +32,13 @@ func TestOpenKnowsTheCluster(t *testing.T) {
 	}
 }
 
-// openFails opens in vain and returns what it says; it must not take longer than it promises.
+// openFails opens in vain and returns what it says.
 func openFails(t *testing.T, cfg kafka.Config) string {
 	t.Helper()
-	began := time.Now()
 	c, err := kafka.Open(t.Context(), cfg)
 	if err == nil {
 		c.Close()
 		t.Fatal("it opened")
-	}
-	if d := time.Since(began); d > 12*time.Second {
-		t.Errorf("it took %v to say so", d)
 	}
 	if e, ok := errors.AsType[*kafka.Error](err); !ok || e.Hint == "" {
 		t.Errorf("%v gives no hint", err)
@@ -61,12 +57,7 @@ func wants(t *testing.T, said string, parts ...string) {
 
 func TestOpenSaysWhatIsWrongAndWhatToTry(t *testing.T) {
 	t.Parallel()
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := closed.Addr().String()
-	closed.Close()
+	const address = "127.0.0.1:1" // of a port that nobody is given
 	wants(t, openFails(t, kafka.Config{Brokers: []string{address}}), "reach Kafka at "+address, "nothing listens there", "leat dev")
 	wants(t, openFails(t, kafka.Config{Brokers: []string{"no-such-host.invalid:9092"}}), "no-such-host.invalid", "is not known here")
 
@@ -101,7 +92,7 @@ func TestOpenGivesUpAfterTenSeconds(t *testing.T) {
 		}
 		began := time.Now()
 		wants(t, openFails(t, kafka.Config{Brokers: []string{"silent:9092"}, Dial: silent}), "no answer within 10 s", "check host and port")
-		if d := time.Since(began); d < 9*time.Second {
+		if d := time.Since(began); d < 9*time.Second || d > 12*time.Second {
 			t.Errorf("gave up after %v", d)
 		}
 	})

@@ -138,10 +138,10 @@ func (c Config) resolve() (*resolved, error) {
 		}
 	}
 	if r.TLS.Enabled {
-		if _, err := r.TLS.config(); err != nil {
+		if _, err := r.TLS.Config(); err != nil {
 			errs = append(errs, err)
 		}
-		r.dialer.tls = r.TLS.config
+		r.dialer.tls = r.TLS.Config
 	}
 	if err := r.resolveSASL(); err != nil {
 		errs = append(errs, err)
@@ -171,6 +171,10 @@ func (r *resolved) fill() {
 	r.SASL.Mechanism = strings.ToUpper(r.SASL.Mechanism)
 }
 
+// fetchMaxWait is how long a broker may hold a fetch that has nothing, as Java's clients have it. What is
+// assigned meanwhile is fetched after that, so franz-go's 5 s would be the first event's delay.
+const fetchMaxWait = 500 * time.Millisecond
+
 // options are the whole list for a client: the room's, then the caller's, then the properties'.
 func (r *resolved) options(callers []kgo.Opt) []kgo.Opt {
 	opts := []kgo.Opt{
@@ -182,6 +186,7 @@ func (r *resolved) options(callers []kgo.Opt) []kgo.Opt {
 		kgo.DialTimeout(r.dialer.timeout),
 		kgo.RecordPartitioner(partitioner()),
 		kgo.MaxDecompressBatchBytes(maxDecompressed),
+		kgo.FetchMaxWait(fetchMaxWait),
 	}
 	if m := r.mechanism(); m != nil {
 		opts = append(opts, kgo.SASL(m))

@@ -83,6 +83,19 @@ func TestConsumersAndProducersOptionsYieldToProperties(t *testing.T) {
 	}
 }
 
+// What is assigned while a fetch waits at the broker is fetched after it.
+func TestAFetchThatHasNothingWaitsHalfASecond(t *testing.T) {
+	t.Parallel()
+	cl, err := kafka.Config{Brokers: []string{"b:1"}}.NewClient()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if got := cl.OptValue(kgo.FetchMaxWait); got != 500*time.Millisecond {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestPropertiesAreRefusedWithTheReason(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -23,7 +23,8 @@
 // Producers are idempotent and wait for all in-sync replicas. A keyed record goes to the partition
 // that Java's producer would choose. Every property that is accepted has its effect; any other is
 // refused with the reason or the nearest name. Secrets print redacted. A transactor that has met
-// any error commits nothing more. Nothing here deletes a topic or a record, shrinks retention or
+// any error commits nothing more. What Kafka left open of a transaction that has ended, the next
+// transactor of its id ends as it was decided, or says that it may not (ErrHanging). Nothing here deletes a topic or a record, shrinks retention or
 // adds partitions unless told to.
 //
 // # Failure

@@ -68,6 +68,7 @@ func (t *Transactor) SendOffsets(ctx context.Context, o GroupOffsets) error {
 	err = t.again(ctx, func() error { return t.sendOffsets(ctx, o, id, epoch) })
 	switch {
 	case err == nil:
+		t.known[offsetTopic] = true
 		return nil
 	case notOfGeneration(err):
 		return fmt.Errorf("send offsets: %w: %w", ErrNotOfGeneration, err)
@@ -78,6 +79,9 @@ func (t *Transactor) SendOffsets(ctx context.Context, o GroupOffsets) error {
 // TransactionVersion is the cluster's transaction.version. Below 2 a request to end a transaction that
 // was held up on its way can end a later one (KIP-890).
 func (t *Transactor) TransactionVersion() int { return t.version }
+
+// offsetTopic is where groups keep their offsets, also those of open transactions.
+const offsetTopic = "__consumer_offsets"
 
 func notOfGeneration(err error) bool {
 	for _, e := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.StaleMemberEpoch, kerr.FencedMemberEpoch, kerr.FencedInstanceID, kerr.RebalanceInProgress, kerr.GroupIDNotFound} {

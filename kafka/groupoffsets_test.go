@@ -18,7 +18,7 @@ import (
 func member(t *testing.T, b *broker.Broker, group, topic string) kafka.GroupOffsets {
 	t.Helper()
 	cl := b.Client(t, kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.DisableAutoCommit())
-	if err := cl.PollFetches(within(t, 30*time.Second)).Err(); err != nil {
+	if err := cl.PollFetches(within(t, time.Minute)).Err(); err != nil {
 		t.Fatal(err)
 	}
 	id, generation := cl.GroupMetadata()

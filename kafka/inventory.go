@@ -2,11 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -44,9 +46,18 @@ func (t TopicDetail) Records() int64 {
 	return n
 }
 
+// vanishing is how often a list is made again when a topic of it was not there a moment later.
+const vanishing = 20
+
 // ListTopics lists the topics of the cluster in the order of their names, without their configs.
 func (c *Client) ListTopics(ctx context.Context) ([]TopicDetail, error) {
 	list, err := c.topicDetails(ctx)
+	for range vanishing {
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+			break
+		}
+		list, err = c.topicDetails(ctx) // a topic went while it was listed, or a broker knows it not yet
+	}
 	if err != nil {
 		return nil, &Error{Op: "list topics", Partition: -1, Err: err}
 	}

@@ -2,7 +2,8 @@ package kafka
 
 import (
 	"context"
-	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // Places are the offsets at which From begins in each partition of a topic.
@@ -19,14 +20,20 @@ func (c *Client) Places(ctx context.Context, topic string, from From) (map[int32
 	return places, nil
 }
 
-// TimeAt is the timestamp of the first record of a partition at offset or behind it, zero where there
-// is none.
-func (c *Client) TimeAt(ctx context.Context, topic string, partition int32, offset int64) (time.Time, error) {
-	for w, err := range c.Tail(ctx, TailConfig{Topics: []string{topic}, Partitions: []int32{partition}, From: FromOffset(offset)}) {
-		if err != nil {
-			return time.Time{}, err
-		}
-		return w.Timestamp(), nil
+// Committed is where a group stands in each partition of a topic in which it has committed an offset.
+func (c *Client) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	offsets, err := c.adm.FetchOffsetsForTopics(ctx, group, topic)
+	if err == nil {
+		err = offsets.Error()
 	}
-	return time.Time{}, ctx.Err()
+	if err != nil {
+		return nil, &Error{Op: "fetch the offsets of group " + group + " in", Topic: topic, Partition: -1, Err: asRefusal(err), Hint: rightHint(err, "Describe on the group")}
+	}
+	at := map[int32]int64{}
+	offsets.Each(func(o kadm.OffsetResponse) {
+		if o.At >= 0 {
+			at[o.Partition] = o.At
+		}
+	})
+	return at, nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/leatdev/leat"
 )
 
-// SendEach writes messages for a tool that has no producer, waits until all in-sync replicas have
-// them, and says where each lies; of those that failed, which the error counts, the offset is -1. A
+// SendEach writes messages for a tool that has no producer, each where its key sends it, waits until all
+// in-sync replicas have them, and says where each lies; of those that failed, which the error counts, the offset is -1. A
 // message without a type is no event: its key, data and headers go as they are.
 func (c *Client) SendEach(ctx context.Context, msgs []leat.Message) ([]leat.Position, error) {
 	records := make([]*kgo.Record, len(msgs))

@@ -57,7 +57,7 @@ func (c *Client) PlanTopics(ctx context.Context, topics []leat.Topic, pc PlanCon
 	infos, err := c.TopicStates(ctx, names...)
 	if notAllowed(err) {
 		wanted := &Plan{Create: topics}
-		return nil, fmt.Errorf("plan topics: %w (%w); without that right nobody can tell which of these exist:\n%s", ErrNotAllowed, err, strings.TrimSuffix(wanted.String(), "\n"))
+		return nil, fmt.Errorf("plan topics: %w; without that right nobody can tell which of these exist:\n%s", err, strings.TrimSuffix(wanted.String(), "\n"))
 	}
 	if err != nil {
 		return nil, err
@@ -72,6 +72,14 @@ func (c *Client) PlanTopics(ctx context.Context, topics []leat.Topic, pc PlanCon
 		p.compare(t, info, pc)
 	}
 	return p, nil
+}
+
+// Add puts what another plan of the same cluster holds behind this one's.
+func (p *Plan) Add(more *Plan) {
+	p.Create = append(p.Create, more.Create...)
+	p.Alter = append(p.Alter, more.Alter...)
+	p.Grow = append(p.Grow, more.Grow...)
+	p.Differ = append(p.Differ, more.Differ...)
 }
 
 // Empty says whether there is nothing to apply. Differences may remain.

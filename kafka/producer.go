@@ -32,6 +32,9 @@ type ProducerConfig struct {
 	Owns []leat.Topic
 	// Codec encodes the events' data; nil: leat.JSON.
 	Codec leat.Codec
+	// Claim, where set, is given each typed event before it leaves, and may put its data elsewhere and a
+	// reference in its place, so that an event can be larger than its topic takes; see outbox.Box.Claim.
+	Claim func(ctx context.Context, m *leat.Message) error
 	// Compression of batches: none, gzip, snappy, lz4, zstd; "": lz4.
 	Compression string
 	// Linger is how long a batch waits for more events; 0: not at all: a batch then holds what has come
@@ -53,8 +56,9 @@ type ProducerConfig struct {
 type Producer struct {
 	cl      *kgo.Client
 	encoder *leat.Encoder // nil: no typed events
-	pool    sync.Pool     // *sending
-	scratch sync.Pool     // *leat.Message
+	claim   func(context.Context, *leat.Message) error
+	pool    sync.Pool // *sending
+	scratch sync.Pool // *leat.Message
 	budget  *budget
 	metrics producerMetrics
 }
@@ -62,6 +66,7 @@ type Producer struct {
 // Producer makes a producer with its own connections. Close it when done.
 func (c *Client) Producer(pc ProducerConfig) (*Producer, error) {
 	p := &Producer{
+		claim:   pc.Claim,
 		budget:  newBudget(int64(cmp.Or(c.set.maxBuffer, pc.MaxBufferedBytes, defaultBuffer))),
 		metrics: newProducerMetrics(pc.Metrics),
 	}
@@ -79,14 +84,14 @@ func (c *Client) Producer(pc ProducerConfig) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a producer: compression: %w", err)
 	}
-	p.cl, err = kgo.NewClient(c.set.options([]kgo.Opt{
+	p.cl, err = kgo.NewClient(c.set.options(append(promptly(),
 		kgo.ProducerBatchCompression(codecs...),
 		kgo.ProducerLinger(pc.Linger),
 		kgo.MaxBufferedRecords(math.MaxInt), // the budget is the bound
 		kgo.RecordDeliveryTimeout(cmp.Or(pc.DeliveryTimeout, defaultDelivery)),
 		// Without it a record in flight waits without end for a broker that is away.
 		kgo.AllowIdempotentProduceCancellation(),
-	})...)
+	))...)
 	if err != nil {
 		return nil, fmt.Errorf("make the Kafka client: %w", err)
 	}
@@ -159,7 +164,7 @@ func (p *Producer) SendAsync(ctx context.Context, event any, done func(leat.Posi
 // tried: to keep the order, close the producer, make a new one, and send all that failed again.
 func (p *Producer) SendMessages(ctx context.Context, msgs []leat.Message) error {
 	r := newReport(len(msgs))
-	b := newBatch(msgs, nil)
+	b := newBatch(nil, msgs, nil)
 	for i := range b.records {
 		p.cl.Produce(ctx, &b.records[i], func(rec *kgo.Record, err error) {
 			p.metrics.count(err)
@@ -176,7 +181,7 @@ func (p *Producer) SendMessages(ctx context.Context, msgs []leat.Message) error 
 // meaning here), and waits until all are acknowledged. An error is a *SendError.
 func (p *Producer) SendRaw(ctx context.Context, raws ...Raw) error {
 	r := newReport(len(raws))
-	b := newBatch(nil, raws)
+	b := newBatch(nil, nil, raws)
 	for i := range b.records {
 		p.cl.Produce(ctx, &b.records[i], func(rec *kgo.Record, err error) {
 			p.metrics.count(err)
@@ -200,6 +205,11 @@ func (p *Producer) encode(ctx context.Context, s *sending, event any) error {
 	now := time.Now()
 	if err := p.encoder.Encode(m, event, leat.FromContext(ctx), newID(now), now); err != nil {
 		return err
+	}
+	if p.claim != nil {
+		if err := p.claim(ctx, m); err != nil {
+			return fmt.Errorf("put the event's data aside: %w", err)
+		}
 	}
 	telemetry.Created(ctx, m)
 	appendRecord(&s.rec, m, &s.clock)

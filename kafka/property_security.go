@@ -8,6 +8,12 @@ import (
 	"strings"
 )
 
+// How Java's stores become what is read.
+const (
+	toTrusted  = "only PEM is read, which has no password; convert a JKS or PKCS#12 store with: keytool -list -rfc -keystore FILE > ca.pem"
+	toIdentity = "only PEM is read; convert a PKCS#12 store with: openssl pkcs12 -in FILE -nodes -out me.pem (a JKS store first with: keytool -importkeystore -srckeystore FILE -destkeystore FILE.p12)"
+)
+
 // securityProperties are those of TLS and SASL.
 var securityProperties = map[string]property{
 	"security.protocol":                     {apply: func(*resolved, string) error { return nil }}, // see applyProtocol
@@ -15,14 +21,14 @@ var securityProperties = map[string]property{
 	"ssl.ca.pem":                            {apply: pemText(func(r *resolved, v string) { r.TLS.CA = v })},
 	"ssl.truststore.location":               {apply: func(r *resolved, v string) error { r.TLS.CA = v; return nil }},
 	"ssl.truststore.certificates":           {apply: pemText(func(r *resolved, v string) { r.TLS.CA = v })},
-	"ssl.truststore.type":                   {apply: only("PEM", "", "only PEM is read; convert with: keytool -exportcert -rfc -keystore FILE")},
-	"ssl.truststore.password":               {refuse: "PEM files have no password; leave it out"},
+	"ssl.truststore.type":                   {apply: only("PEM", "", toTrusted)},
+	"ssl.truststore.password":               {refuse: "leave it out: " + toTrusted},
 	"ssl.certificate.location":              {apply: func(r *resolved, v string) error { r.TLS.Cert = v; return nil }},
 	"ssl.certificate.pem":                   {apply: pemText(func(r *resolved, v string) { r.TLS.Cert = v })},
 	"ssl.keystore.certificate.chain":        {apply: pemText(func(r *resolved, v string) { r.TLS.Cert = v })},
 	"ssl.keystore.location":                 {apply: func(r *resolved, v string) error { r.TLS.Cert = v; return nil }},
-	"ssl.keystore.type":                     {apply: only("PEM", "", "only PEM is read; convert with: openssl pkcs12 -in FILE -nodes")},
-	"ssl.keystore.password":                 {refuse: "PEM files have no password; leave it out"},
+	"ssl.keystore.type":                     {apply: only("PEM", "", toIdentity)},
+	"ssl.keystore.password":                 {refuse: "leave it out: " + toIdentity},
 	"ssl.key.location":                      {apply: func(r *resolved, v string) error { r.TLS.Key = Secret(v); return nil }},
 	"ssl.key.pem":                           {apply: pemText(func(r *resolved, v string) { r.TLS.Key = Secret(v) })},
 	"ssl.keystore.key":                      {apply: pemText(func(r *resolved, v string) { r.TLS.Key = Secret(v) })},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -26,7 +27,8 @@ const (
 // the offset from (or the log's start where that is later) up to the high watermark at the time of
 // the call. It waits while transactions of others are still open below that mark: to stop at the
 // last stable offset would miss what was committed behind them. Called after OpenTransactor it thus
-// sees all that earlier transactors of this id have committed. fn's error ends it; ctx bounds it.
+// sees all that earlier transactors of this id have committed. fn's error ends it; ctx bounds it, and
+// the error then says what it waited for.
 // ErrNoTopic says that the topic does not exist.
 func (t *Transactor) ReadPartition(ctx context.Context, topic string, partition int32, from int64, fn func(leat.Wire) error) error {
 	return readPartition(ctx, t.cl, topic, partition, from, fn)
@@ -40,6 +42,9 @@ func (c *Client) ReadPartition(ctx context.Context, topic string, partition int3
 func readPartition(ctx context.Context, cl *kgo.Client, topic string, partition int32, from int64, fn func(leat.Wire) error) error {
 	r := &partitionReader{cl: cl, topic: topic, partition: partition}
 	if err := r.read(ctx, from, fn); err != nil {
+		if ctx.Err() != nil && r.stable < r.end {
+			err = fmt.Errorf("%w: %s", err, r.waits(ctx))
+		}
 		if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
 			err = fmt.Errorf("%w (%w)", ErrNoTopic, err)
 		}
@@ -57,6 +62,24 @@ type partitionReader struct {
 	topicID   [16]byte
 	leader    int32
 	epoch     int32
+	end       int64 // the high watermark when it began
+	stable    int64 // the last stable offset that was seen
+}
+
+// waits says what a reader waits for that is not through.
+func (r *partitionReader) waits(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	text := fmt.Sprintf("the last stable offset stands at %d, the high watermark was %d", r.stable, r.end)
+	l := &look{cl: r.cl, log: slog.New(slog.DiscardHandler)}
+	open, err := l.producers(ctx, r.leader, []place{{r.topic, r.partition}})
+	if err != nil {
+		return text
+	}
+	for _, o := range open {
+		text += "; open: " + o.String()
+	}
+	return text
 }
 
 func (r *partitionReader) read(ctx context.Context, from int64, fn func(leat.Wire) error) error {
@@ -73,10 +96,12 @@ func (r *partitionReader) read(ctx context.Context, from int64, fn func(leat.Wir
 	for next := max(from, start); next < end; {
 		var part kgo.FetchPartition
 		after := next
+		r.end = end
 		err := r.retry(ctx, func() (err error) { part, after, err = r.fetch(ctx, next, readBytes); return err })
 		if err != nil {
 			return err
 		}
+		r.stable = part.LastStableOffset
 		for _, rec := range part.Records {
 			if rec.Offset >= end {
 				return nil

@@ -21,12 +21,13 @@ const (
 	HeaderCorrelation = "ce_correlationid"
 	HeaderCausation   = "ce_causationid"
 	HeaderContentType = "content-type"
+	HeaderDataSchema  = "ce_dataschema"
 	HeaderTraceParent = "traceparent"
 	HeaderTraceState  = "tracestate"
 )
 
 // attributeHeaders is how many headers a message's attributes take at most.
-const attributeHeaders = 11
+const attributeHeaders = 12
 
 var specVersion = []byte("1.0")
 
@@ -66,6 +67,7 @@ func appendRecord(r *kgo.Record, m *leat.Message, c *clock) {
 	}
 	headers = appendText(headers, HeaderCausation, m.CausationID)
 	headers = appendText(headers, HeaderContentType, m.ContentType)
+	headers = appendText(headers, HeaderDataSchema, m.DataSchema)
 	headers = appendText(headers, HeaderTraceParent, m.TraceParent)
 	headers = appendText(headers, HeaderTraceState, m.TraceState)
 	for i := range m.Headers {
@@ -91,6 +93,14 @@ type clock struct {
 }
 
 const wholeSecond = len("2006-01-02T15:04:05")
+
+// into has the next time written to text, and leaves the one before as it is.
+func (c *clock) into(text []byte) {
+	if len(c.text) >= wholeSecond {
+		text = append(text, c.text[:wholeSecond]...)
+	}
+	c.text = text
+}
 
 func (c *clock) format(t time.Time) []byte {
 	nano := t.Nanosecond()

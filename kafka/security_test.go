@@ -37,9 +37,7 @@ func TestSecuredKafka(t *testing.T) {
 	topic := b.CreateTopic(t, "orders", 1, nil)
 	acl := kadm.NewACLs().Topics(topic).ResourcePatternType(kadm.ACLPatternLiteral).
 		Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:ann").AllowHosts()
-	if _, err := kadm.NewClient(b.Client(t)).CreateACLs(t.Context(), acl); err != nil {
-		t.Fatal(err)
-	}
+	b.Allow(t, acl)
 	file := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(file, []byte(`pass"word\`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -111,7 +109,7 @@ func TestSecuredKafka(t *testing.T) {
 	t.Run("rights", func(t *testing.T) {
 		t.Parallel()
 		cfg := kafka.Config{Brokers: k.SecureBrokers(server.SASL), SASL: kafka.SASLConfig{User: "bob", Password: "secret"}}
-		withoutRights(t, cfg, topic, kadm.NewClient(b.Client(t)))
+		withoutRights(t, b, cfg, topic)
 	})
 }
 
@@ -127,13 +125,13 @@ func sendOne(t *testing.T, cfg kafka.Config, topic string) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := p.SendMessages(within(t, 20*time.Second), []leat.Message{message(topic, "k", "1")}); err != nil {
+	if err := p.SendMessages(within(t, time.Minute), []leat.Message{message(topic, "k", "1")}); err != nil {
 		t.Error(err)
 	}
 }
 
 // Where creating is not allowed, the error holds the plan for somebody who may.
-func withoutRights(t *testing.T, cfg kafka.Config, topic string, admin *kadm.Client) {
+func withoutRights(t *testing.T, b *broker.Broker, cfg kafka.Config, topic string) {
 	t.Helper()
 	c, err := kafka.Open(t.Context(), cfg)
 	if err != nil {
@@ -141,13 +139,13 @@ func withoutRights(t *testing.T, cfg kafka.Config, topic string, admin *kadm.Cli
 	}
 	defer c.Close()
 	wanted := []leat.Topic{{Name: "payments", Partitions: 3, Config: map[string]string{"retention.ms": "-1"}}}
-	_, err = c.EnsureTopics(within(t, 20*time.Second), wanted)
+	_, err = c.EnsureTopics(within(t, time.Minute), wanted)
 	if err == nil {
 		t.Fatal("a user without rights created a topic")
 	}
 	wants(t, err.Error(), "create topic payments with 3 partitions", "retention.ms=-1", "needs the right to Describe")
-	allowDescribe(t, admin)
-	_, err = c.EnsureTopics(within(t, 20*time.Second), wanted)
+	b.Allow(t, kadm.NewACLs().Topics("payments").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpDescribe).Allow("User:bob").AllowHosts())
+	_, err = c.EnsureTopics(within(t, time.Minute), wanted)
 	if err == nil {
 		t.Fatal("a user without rights created a topic")
 	}
@@ -157,23 +155,15 @@ func withoutRights(t *testing.T, cfg kafka.Config, topic string, admin *kadm.Cli
 		t.Fatal(err)
 	}
 	defer p.Close()
-	err = p.SendMessages(within(t, 20*time.Second), []leat.Message{message(topic, "k", "1")})
+	err = p.SendMessages(within(t, time.Minute), []leat.Message{message(topic, "k", "1")})
 	if !errors.Is(err, kerr.TopicAuthorizationFailed) {
 		t.Errorf("send without the right: %v", err)
 	} else {
 		wants(t, err.Error(), "needs the right to Write")
 	}
-	if _, err := kafka.OpenTransactor(within(t, 20*time.Second), cfg, kafka.TransactorConfig{ID: "bobs"}); err == nil {
+	if _, err := kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: "bobs"}); err == nil {
 		t.Error("a user without rights opened a transactor")
 	} else {
 		wants(t, err.Error(), "transactional id")
-	}
-}
-
-func allowDescribe(t *testing.T, admin *kadm.Client) {
-	t.Helper()
-	acl := kadm.NewACLs().Topics("payments").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpDescribe).Allow("User:bob").AllowHosts()
-	if _, err := admin.CreateACLs(t.Context(), acl); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -218,7 +218,7 @@ func set[V any](m map[string]map[int32]V, topic string, partition int32, v V) {
 // topicHint names the topics that are there where the asked ones are not.
 func (c *Client) topicHint(ctx context.Context, asked []string, err error) string {
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return ""
+		return rightHint(err, "Read on each topic")
 	}
 	there, lerr := c.adm.ListTopics(ctx)
 	if lerr != nil {

@@ -2,14 +2,20 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -25,7 +31,7 @@ func TestTailReadsFromEveryPlaceToTheEnd(t *testing.T) {
 			}
 			for i := from; i < to; i++ {
 				r := &kgo.Record{Topic: topic, Value: fmt.Append(nil, i), Timestamp: noon.Add(time.Duration(i) * time.Minute)}
-				if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+				if err := errors.Join(cl.ProduceSync(t.Context(), r).FirstErr(), kafka.AwaitTopic(t.Context(), cl, r)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -33,8 +39,15 @@ func TestTailReadsFromEveryPlaceToTheEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		write(kgo.TryCommit, 0, 4) // offsets 0-3 and a marker
-		write(kgo.TryAbort, 4, 6)  // offsets 5-6 and a marker
+		write(kgo.TryCommit, 0, 4)                                       // offsets 0-3 and a marker
+		write(kgo.TryAbort, 4, 6)                                        // offsets 5-6 and a marker
+		leattest.Eventually(t, "the markers are written", func() error { // which is after the broker's answer
+			ends, err := kadm.NewClient(cl).ListCommittedOffsets(t.Context(), topic)
+			if at, _ := ends.Lookup(topic, 0); err == nil && at.Offset != 8 {
+				err = fmt.Errorf("it ends at %d", at.Offset)
+			}
+			return err
+		})
 		client, err := kafka.Open(t.Context(), kafka.Config{Brokers: b.Addrs, Dial: b.Dial})
 		if err != nil {
 			t.Fatal(err)
@@ -56,7 +69,7 @@ func TestTailReadsFromEveryPlaceToTheEnd(t *testing.T) {
 			{"the empty partition", kafka.TailConfig{Partitions: []int32{1}}, ""},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				c.cfg.Topics = []string{topic}
 				var got []string
@@ -97,5 +110,23 @@ func TestTailNamesTheTopicThatWasMeant(t *testing.T) {
 	infos, err := client.ListTopics(t.Context())
 	if err != nil || len(infos) != 1 || infos[0].Name != "shop.orders" || len(infos[0].Partitions) != 1 {
 		t.Errorf("list: %+v, %v", infos, err)
+	}
+}
+
+// A topic that another client deletes between the two questions of a list, or that one broker does
+// not know yet, is no fault of the list.
+func TestAListSurvivesTopicsThatGo(t *testing.T) {
+	t.Parallel()
+	b := broker.Fake(t, broker.FakeConfig{})
+	b.CreateTopic(t, "stays", 1, nil)
+	client, err := kafka.Open(t.Context(), kafka.Config{Brokers: b.Addrs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	gone := b.Cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownTopicOrPartition, Count: 1})
+	infos, err := client.ListTopics(t.Context())
+	if err != nil || len(infos) != 1 || infos[0].Name != "stays" || gone.Hits() != 1 {
+		t.Errorf("list: %+v, %v, %d faults met", infos, err, gone.Hits())
 	}
 }

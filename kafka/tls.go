@@ -35,8 +35,9 @@ func (t TLSConfig) set() bool {
 	return t.Enabled || t.CA != "" || t.Cert != "" || t.Key != "" || t.ServerName != "" || t.SkipHostname || t.SkipVerify
 }
 
-// config reads the files and makes Go's configuration; the server's name is set per connection.
-func (t TLSConfig) config() (*tls.Config, error) {
+// Config reads the files and makes Go's configuration. Where ServerName is empty, whoever dials sets
+// it per connection.
+func (t TLSConfig) Config() (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: max(t.MinVersion, tls.VersionTLS12), ServerName: t.ServerName}
 	if t.CA != "" {
 		var err error
@@ -71,7 +72,7 @@ func pool(textOrFile string) (*x509.CertPool, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read the authorities to trust: no certificate in %s; it must be PEM (convert a JKS file with keytool -exportcert -rfc)", nameOf(textOrFile))
+		return nil, fmt.Errorf("read the authorities to trust: no certificate in %s: %s", nameOf(textOrFile), toTrusted)
 	}
 	return roots, nil
 }
@@ -92,6 +93,9 @@ func (t TLSConfig) certificate() (*tls.Certificate, error) {
 	keyPEM, err := pemOf(key)
 	if err != nil {
 		return nil, fmt.Errorf("read the client's key: %w", err)
+	}
+	if !isPEM(string(certPEM)) {
+		return nil, fmt.Errorf("read the client's certificate: none in %s: %s", nameOf(t.Cert), toIdentity)
 	}
 	if strings.Contains(string(keyPEM), "ENCRYPTED") {
 		return nil, errors.New("read the client's key: it is encrypted; write it without a password (openssl pkey) and guard the file")

@@ -38,7 +38,7 @@ func (c *Client) TopicStates(ctx context.Context, names ...string) (map[string]T
 	}
 	details, err := c.adm.ListTopicsWithInternal(ctx, names...)
 	if err != nil {
-		return nil, &Error{Op: "list topics", Partition: -1, Err: err, Hint: rightHint(err, "Describe on the topics")}
+		return nil, &Error{Op: "list topics", Partition: -1, Err: asRefusal(err), Hint: rightHint(err, "Describe on the topics")}
 	}
 	for name, d := range details {
 		switch {
@@ -97,7 +97,7 @@ func asRefusal(err error) error {
 
 func rightHint(err error, right string) string {
 	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
-		return "this user needs the right to " + right
+		return "this user needs the right to " + right + "; see: leat acl plan"
 	}
 	return ""
 }
@@ -160,6 +160,25 @@ func (c *Client) ParkTopics(ctx context.Context, group string, topics ...string)
 		letters[i].Name = leat.ParkTopic(sources[i], group)
 	}
 	return letters, nil
+}
+
+// RetryTopics declares the topics in which events of a source wait to be tried again: like that of the
+// dead letters.
+func (c *Client) RetryTopics(ctx context.Context, group, source string, names ...string) ([]leat.Topic, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	letters, err := c.DeadLetterTopics(ctx, group, source)
+	if err != nil {
+		return nil, err
+	}
+	var topics []leat.Topic
+	for _, name := range slices.Compact(slices.Clone(names)) {
+		t := letters[0]
+		t.Name = name
+		topics = append(topics, t)
+	}
+	return topics, nil
 }
 
 func deadLetterTopic(source TopicState, group string) leat.Topic {

@@ -1,14 +1,18 @@
 package kafka_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -25,7 +29,7 @@ func open(t testing.TB, b *broker.Broker) *kafka.Client {
 func TestEnsureTopicsCreatesOnceAndThenFindsNothingToDo(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		c, ctx := open(t, b), within(t, 60*time.Second)
+		c, ctx := open(t, b), within(t, time.Minute)
 		topics := []leat.Topic{
 			{Name: b.Name("orders")},
 			{Name: b.Name("payments"), Partitions: 3, Config: map[string]string{"retention.ms": "86400000", "max.message.bytes": "2000000"}},
@@ -61,10 +65,39 @@ func TestEnsureTopicsCreatesOnceAndThenFindsNothingToDo(t *testing.T) {
 	})
 }
 
+func TestATopicThatIsRefusedStopsNoOther(t *testing.T) {
+	t.Parallel()
+	broker.Each(t, func(t *testing.T, b *broker.Broker) {
+		c, ctx := open(t, b), within(t, time.Minute)
+		many := []leat.Topic{{Name: b.Name("refused"), Replication: 99}}
+		for n := range 5 {
+			many = append(many, leat.Topic{Name: b.Name(fmt.Sprint("taken-", n)), Partitions: 900}) // more than one request takes
+		}
+		if b.Real() {
+			for i := range many {
+				many[i].Partitions = 3
+			}
+		}
+		_, err := c.EnsureTopics(ctx, many)
+		if !errors.Is(err, kerr.InvalidReplicationFactor) || !strings.Contains(err.Error(), many[0].Name) || !strings.Contains(err.Error(), "lower replication") {
+			t.Errorf("got %v, want what is wrong with the first", err)
+		}
+		for _, topic := range many[1:] {
+			leattest.Eventually(t, "brokers know what their controller has created", func() error {
+				infos, err := open(t, b).TopicStates(ctx, topic.Name) // what c has asked for lately it knows still
+				if err == nil && infos[topic.Name].Partitions != topic.Partitions {
+					err = fmt.Errorf("%s has %+v, want %d partitions", topic.Name, infos[topic.Name], topic.Partitions)
+				}
+				return err
+			})
+		}
+	})
+}
+
 func TestPlanChangesNothingThatLosesRecords(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		c, ctx := open(t, b), within(t, 60*time.Second)
+		c, ctx := open(t, b), within(t, time.Minute)
 		name := b.CreateTopic(t, b.Name("orders"), 3, map[string]string{"retention.ms": "86400000", "cleanup.policy": "delete", "max.message.bytes": "500000"})
 		wish := leat.Topic{Name: name, Partitions: 6, Replication: 3, Config: map[string]string{
 			"retention.ms": "1000", "cleanup.policy": "compact", "max.message.bytes": "400000", "segment.ms": "1000",
@@ -91,13 +124,13 @@ func TestPlanChangesNothingThatLosesRecords(t *testing.T) {
 		if err := more.Apply(ctx); err != nil {
 			t.Fatal(err)
 		}
-		infos, err := c.TopicStates(ctx, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := infos[name]; got.Partitions != 6 || got.Config["retention.ms"] != "-1" || got.Config["max.message.bytes"] != "600000" {
-			t.Errorf("after: %+v", got)
-		}
+		leattest.Eventually(t, "brokers know what their controller has altered", func() error {
+			infos, err := c.TopicStates(ctx, name)
+			if got := infos[name]; got.Partitions != 6 || got.Config["retention.ms"] != "-1" || got.Config["max.message.bytes"] != "600000" {
+				err = errors.Join(err, fmt.Errorf("after: %+v", got))
+			}
+			return err
+		})
 		if limits, err := c.MaxMessageBytes(ctx, name); err != nil || limits[name] != 600_000 {
 			t.Errorf("limit %v, %v", limits, err)
 		}
@@ -107,7 +140,7 @@ func TestPlanChangesNothingThatLosesRecords(t *testing.T) {
 func TestDeadLetterTopicHasRoomForTheStoryAndKeepsIt(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		c, ctx := open(t, b), within(t, 60*time.Second)
+		c, ctx := open(t, b), within(t, time.Minute)
 		name := b.CreateTopic(t, b.Name("orders"), 5, map[string]string{"retention.ms": "1000", "cleanup.policy": "compact,delete", "max.message.bytes": "300000"})
 		letters, err := c.DeadLetterTopics(ctx, "payment", name, name)
 		if err != nil {
@@ -140,7 +173,7 @@ func TestDeadLetterTopicHasRoomForTheStoryAndKeepsIt(t *testing.T) {
 func TestDangersAreNamed(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		c, ctx := open(t, b), within(t, 60*time.Second)
+		c, ctx := open(t, b), within(t, time.Minute)
 		name := b.CreateTopic(t, b.Name("orders"), 4, map[string]string{"retention.ms": "3600000", "retention.bytes": "1000000", "unclean.leader.election.enable": "true"})
 		dangers, err := c.Dangers(ctx, []leat.Topic{{Name: name, Partitions: 2}, {Name: "not-there"}})
 		if err != nil {

@@ -30,9 +30,9 @@ type TransactorConfig struct {
 	Compression string
 	// Linger is how long a batch waits for more records; 0: not at all. Flush and Commit end the wait.
 	Linger time.Duration
-	// MaxBatchBytes bounds a batch, as the least max.message.bytes of the topics does; 0: the client's
-	// limit. A single larger record fails.
-	MaxBatchBytes int
+	// BatchBytes bounds a batch to a topic, as its max.message.bytes does; of one that is not in it, the
+	// client's limit holds. A single larger record fails.
+	BatchBytes map[string]int
 }
 
 const (
@@ -48,11 +48,15 @@ type Transactor struct {
 	cl      *kgo.Client
 	set     *resolved
 	cfg     TransactorConfig
-	open    bool      // a transaction has begun
-	ended   time.Time // when the last one did
-	broken  error     // the first error
-	batches []*batch  // produced in the open transaction
-	version int       // the cluster's transaction.version
+	open    bool            // a transaction has begun
+	ended   time.Time       // when the last one did
+	broken  error           // the first error
+	batches []*batch        // produced in the open transaction
+	spare   *batch          // of an earlier one, whose memory is used again
+	version int             // the cluster's transaction.version
+	known   map[string]bool // topics the client has
+	leader  func(topic string, partition int32) (leader, epoch int32, err error)
+	keeper  *Keeper
 }
 
 // Raw is a record that is no event, such as the relay's position.
@@ -64,9 +68,19 @@ type Raw struct {
 	Headers   []leat.Header
 }
 
+// Size is about what the record takes in a batch, at least.
+func (r *Raw) Size() int {
+	n := len(r.Key) + len(r.Value) + 128
+	for i := range r.Headers {
+		n += len(r.Headers[i].Key) + len(r.Headers[i].Value) + 10
+	}
+	return n
+}
+
 // OpenTransactor connects, and takes the transactional id over: when it returns, every older
-// transactor of that id is fenced, and its open transaction has been ended by the broker. ctx bounds
-// the wait for that.
+// transactor of that id is fenced, and its open transaction has been ended by the broker. What Kafka
+// left open of the id's transactions that have ended, it ends as they did, or says [ErrHanging] where
+// that takes a right that this user has not. ctx bounds the wait for all that.
 func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Transactor, error) {
 	if tc.ID == "" {
 		return nil, errors.New("open a transactor: it needs an ID")
@@ -81,11 +95,13 @@ func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Tran
 	if err != nil {
 		return nil, fmt.Errorf("configure the transactor's compression: %w", err)
 	}
-	t := &Transactor{set: set, cfg: tc}
+	t := &Transactor{set: set, cfg: tc, known: map[string]bool{}, keeper: NewKeeper(tc.ID, set.Logger)}
 	if err := t.connect(ctx, codecs); err != nil {
 		return nil, err
 	}
-	if _, _, err := t.cl.ProducerID(ctx); err != nil {
+	t.leader = t.cl.PartitionLeader
+	t.keeper.version = t.version
+	if err := t.keeper.TakeOver(ctx, t.cl); err != nil {
 		t.cl.Close()
 		return nil, t.fail("take over transactional id "+tc.ID, err)
 	}
@@ -96,18 +112,19 @@ func OpenTransactor(ctx context.Context, cfg Config, tc TransactorConfig) (*Tran
 // finds an old one is made again.
 func (t *Transactor) connect(ctx context.Context, codecs []kgo.CompressionCodec) (err error) {
 	for t.version = 2; ; {
-		options := t.set.options([]kgo.Opt{
+		options := t.set.options(append(promptly(),
 			kgo.TransactionalID(t.cfg.ID),
 			kgo.TransactionTimeout(t.cfg.Timeout),
 			kgo.RecordDeliveryTimeout(t.cfg.Timeout),
 			kgo.ProducerBatchCompression(codecs...),
 			kgo.ProducerLinger(t.cfg.Linger),
-			kgo.MaxBufferedRecords(1 << 20), // the caller bounds a transaction; blocking in it would help nobody
-			kgo.RecordPartitioner(addressed{partitioner()}),
+			kgo.MaxBufferedRecords(1<<20), // the caller bounds a transaction; blocking in it would help nobody
+			kgo.RecordPartitioner(addressed{partitioner(), named}),
 			offsetVersions(t.version),
-		})
-		if t.cfg.MaxBatchBytes > 0 {
-			options = append(options, kgo.ProducerBatchMaxBytes(int32(t.cfg.MaxBatchBytes)))
+			kgo.WithHooks(t.keeper),
+		))
+		if len(t.cfg.BatchBytes) > 0 {
+			options = append(options, kgo.ProducerBatchMaxBytesFn(t.cfg.batchBytes))
 		}
 		t.cl, err = kgo.NewClient(options...)
 		if err != nil {
@@ -131,6 +148,12 @@ func (t *Transactor) connect(ctx context.Context, codecs []kgo.CompressionCodec)
 	return err
 }
 
+// batchBytes is the bound of a topic, as the client takes it.
+func (c TransactorConfig) batchBytes(topic string) int32 {
+	const own, least = 1_000_012, 512 // the client's, and what it accepts
+	return int32(min(max(cmp.Or(c.BatchBytes[topic], own), least), 1<<30))
+}
+
 // ID is the transactional id.
 func (t *Transactor) ID() string { return t.cfg.ID }
 
@@ -149,6 +172,9 @@ func (t *Transactor) Begin() error {
 	if err := t.cl.BeginTransaction(); err != nil {
 		return t.fail("begin a transaction", err)
 	}
+	if len(t.batches) > 0 {
+		t.spare = t.batches[0] // the client is through with it
+	}
 	t.open, t.batches = true, t.batches[:0]
 	return nil
 }
@@ -163,7 +189,13 @@ func (t *Transactor) Produce(ctx context.Context, msgs []leat.Message, raws ...R
 	if !t.open {
 		return t.fail("produce", errors.New("no transaction has begun"))
 	}
-	b := newBatch(msgs, raws)
+	if len(t.batches) == 0 {
+		if err := t.Tend(ctx); err != nil { // what is written into the partition next would be one with what hangs there
+			return err
+		}
+	}
+	b := newBatch(t.spare, msgs, raws)
+	t.spare = nil
 	if err := t.rest(ctx); err != nil {
 		return t.fail("produce", err)
 	}
@@ -187,7 +219,11 @@ func (t *Transactor) rest(ctx context.Context) error {
 	if wait <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(wait)
+	return pause(ctx, wait)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -224,7 +260,48 @@ func (t *Transactor) flush(ctx context.Context) error {
 	if err := t.firstFailure(); err != nil {
 		return t.fail("produce", err)
 	}
+	if err := t.meetTopics(flush); err != nil {
+		return t.fail("flush the transaction", err)
+	}
 	return nil
+}
+
+// meetTopics waits until the client has the topics of the open transaction.
+func (t *Transactor) meetTopics(ctx context.Context) error {
+	last := ""
+	for _, b := range t.batches {
+		for i := range b.records {
+			r := &b.records[i]
+			if r.Topic != last && !t.known[r.Topic] {
+				if err := awaitTopic(ctx, t.leader, r); err != nil {
+					return err
+				}
+				t.known[r.Topic] = true
+			}
+			last = r.Topic
+		}
+	}
+	return nil
+}
+
+// AwaitTopic waits until a transactional client has the topic of a record that it said is
+// acknowledged; call it between the two and EndTransaction. kgo sends a new topic's first records before it
+// keeps the topic: a transaction that holds no other looks empty to it until then, so that it aborts it
+// and says that it was committed.
+func AwaitTopic(ctx context.Context, cl *kgo.Client, acknowledged *kgo.Record) error {
+	return awaitTopic(ctx, cl.PartitionLeader, acknowledged)
+}
+
+func awaitTopic(ctx context.Context, leader func(string, int32) (int32, int32, error), r *kgo.Record) error {
+	for {
+		// What was wrong with the topic before it took the record is no news.
+		if at, _, _ := leader(r.Topic, r.Partition); at >= 0 {
+			return nil
+		}
+		if err := pause(ctx, 100*time.Microsecond); err != nil {
+			return fmt.Errorf("learn of topic %s: %w", r.Topic, err)
+		}
+	}
 }
 
 // Abort drops the open transaction. After nil the transactor can begin anew.
@@ -236,6 +313,11 @@ func (t *Transactor) Abort(ctx context.Context) error {
 	defer cancel()
 	if err := t.cl.AbortBufferedRecords(drop); err != nil {
 		return t.fail("drop the transaction's records", err)
+	}
+	if t.firstFailure() == nil { // nothing was dropped: all of it is at the broker
+		if err := t.meetTopics(drop); err != nil {
+			return t.fail("abort the transaction", err)
+		}
 	}
 	if err := t.cl.EndTransaction(context.WithoutCancel(ctx), kgo.TryAbort); err != nil {
 		return t.fail("abort the transaction", err)
@@ -281,24 +363,31 @@ func fenced(err error) bool {
 // batch is what one call produced: records, with their headers and times each in one piece.
 type batch struct {
 	records []kgo.Record
+	headers []kgo.RecordHeader
+	times   []byte
 	promise func(*kgo.Record, error)
 
 	mu  sync.Mutex
 	err error // the first failure
 }
 
-func newBatch(msgs []leat.Message, raws []Raw) *batch {
-	b := &batch{records: make([]kgo.Record, len(msgs)+len(raws))}
-	b.promise = b.settle
+// newBatch takes the memory of an earlier one, where there is one and it is large enough.
+func newBatch(of *batch, msgs []leat.Message, raws []Raw) *batch {
+	if of == nil {
+		of = new(batch)
+	}
 	headers := 0
 	for i := range msgs {
 		headers += attributeHeaders + len(msgs[i].Headers)
 	}
-	slab, times := make([]kgo.RecordHeader, headers), make([]byte, len(msgs)*timeSize)
+	b := &batch{records: emptied(of.records, len(msgs)+len(raws)), headers: emptied(of.headers, headers), times: emptied(of.times, len(msgs)*timeSize)}
+	b.promise = b.settle
+	slab, times, c := b.headers, b.times, clock{}
 	for i := range msgs {
 		n := attributeHeaders + len(msgs[i].Headers)
 		b.records[i].Headers, slab = slab[:0:n], slab[n:]
-		appendRecord(&b.records[i], &msgs[i], &clock{text: times[:0:timeSize]})
+		c.into(times[:0:timeSize])
+		appendRecord(&b.records[i], &msgs[i], &c)
 		times = times[timeSize:]
 		b.records[i].Partition = byKey
 	}
@@ -310,6 +399,15 @@ func newBatch(msgs []leat.Message, raws []Raw) *batch {
 		}
 	}
 	return b
+}
+
+// emptied is n zero values, in the memory of s where they fit.
+func emptied[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	clear(s[:cap(s)])
+	return s[:n]
 }
 
 // settle is called by the client for each record that is acknowledged or has failed.
@@ -334,44 +432,3 @@ func (b *batch) failure() error {
 
 // timeSize holds a time with nanoseconds.
 const timeSize = len("2006-01-02T15:04:05.999999999Z")
-
-// byKey is the partition of a record that goes where its key sends it.
-const byKey = -1
-
-// addressed keeps the partition of a record that names one, and asks the partitioner for the rest.
-type addressed struct{ kgo.Partitioner }
-
-// ForTopic is the partitioner of one topic.
-func (a addressed) ForTopic(topic string) kgo.TopicPartitioner {
-	return &addressedTopic{inner: a.Partitioner.ForTopic(topic)}
-}
-
-type addressedTopic struct{ inner kgo.TopicPartitioner }
-
-// RequiresConsistency is true for keyed records and for those that name their partition.
-func (a *addressedTopic) RequiresConsistency(r *kgo.Record) bool {
-	return r.Partition > byKey || a.inner.RequiresConsistency(r)
-}
-
-// Partition is the record's own, or the inner partitioner's choice.
-func (a *addressedTopic) Partition(r *kgo.Record, n int) int {
-	if r.Partition > byKey {
-		return int(r.Partition)
-	}
-	return a.inner.Partition(r, n)
-}
-
-// PartitionByBackup is Partition for partitioners that weigh what is buffered.
-func (a *addressedTopic) PartitionByBackup(r *kgo.Record, n int, backup kgo.TopicBackupIter) int {
-	if weighing, ok := a.inner.(kgo.TopicBackupPartitioner); ok && r.Partition == byKey {
-		return weighing.PartitionByBackup(r, n, backup)
-	}
-	return a.Partition(r, n)
-}
-
-// OnNewBatch passes the notice on.
-func (a *addressedTopic) OnNewBatch() {
-	if inner, ok := a.inner.(kgo.TopicPartitionerOnNewBatch); ok {
-		inner.OnNewBatch()
-	}
-}

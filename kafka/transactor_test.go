@@ -39,7 +39,7 @@ func message(topic, key, data string) leat.Message {
 
 func openTransactor(t *testing.T, b *broker.Broker, id string) *kafka.Transactor {
 	t.Helper()
-	tx, err := kafka.OpenTransactor(within(t, 30*time.Second), config(b), kafka.TransactorConfig{ID: id})
+	tx, err := kafka.OpenTransactor(within(t, time.Minute), config(b), kafka.TransactorConfig{ID: id})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestCommitShowsMessagesAndPositionTogether(t *testing.T) {
 			return nil
 		})
 		var at []string
-		if err := tx.ReadPartition(within(t, 10*time.Second), positions, 3, 0, func(w leat.Wire) error {
+		if err := tx.ReadPartition(within(t, time.Minute), positions, 3, 0, func(w leat.Wire) error {
 			at = append(at, string(w.Key())+"="+string(w.Value()))
 			return nil
 		}); err != nil {
@@ -113,7 +113,7 @@ func TestHeirFencesItsElder(t *testing.T) {
 			t.Fatal(err)
 		}
 		heir := openTransactor(t, b, id)
-		err := elder.Commit(within(t, 30*time.Second))
+		err := elder.Commit(within(t, time.Minute))
 		if err == nil {
 			t.Fatal("the elder committed after its heir had opened")
 		}
@@ -163,7 +163,7 @@ func TestCommitRefusesATransactionWithAFailedRecord(t *testing.T) {
 				if err := tx.Produce(t.Context(), []leat.Message{message(topic, "a", "good"), bad}); err != nil {
 					t.Fatal(err)
 				}
-				err := tx.Commit(within(t, 30*time.Second))
+				err := tx.Commit(within(t, time.Minute))
 				want := kafka.ErrTooLarge
 				if bad.Topic == missing {
 					want = kafka.ErrNoTopic
@@ -205,7 +205,7 @@ func TestReadPartitionWaitsForOpenTransactionsBelowTheHighWatermark(t *testing.T
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
 		topic := b.CreateTopic(t, b.Name("positions"), 1, nil)
-		other := b.Client(t, kgo.TransactionalID(b.Name("other")), kgo.TransactionTimeout(30*time.Second))
+		other := b.Client(t, kgo.TransactionalID(b.Name("other")), kgo.TransactionTimeout(2*time.Minute))
 		if err := other.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestReadPartitionWaitsForOpenTransactionsBelowTheHighWatermark(t *testing.T
 		if err := other.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 			t.Fatal(err)
 		}
-		got, err := read(within(t, 10*time.Second))
+		got, err := read(within(t, time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,10 +252,10 @@ func TestReadPartitionOfAnEmptyOneAndOfNone(t *testing.T) {
 		topic := b.CreateTopic(t, b.Name("positions"), 1, nil)
 		tx := openTransactor(t, b, b.Name("tx"))
 		none := func(w leat.Wire) error { return fmt.Errorf("a record at %v", w.Position()) }
-		if err := tx.ReadPartition(within(t, 10*time.Second), topic, 0, 0, none); err != nil {
+		if err := tx.ReadPartition(within(t, time.Minute), topic, 0, 0, none); err != nil {
 			t.Error(err)
 		}
-		if err := tx.ReadPartition(within(t, 10*time.Second), b.Name("none"), 0, 0, none); !errors.Is(err, kafka.ErrNoTopic) {
+		if err := tx.ReadPartition(within(t, time.Minute), b.Name("none"), 0, 0, none); !errors.Is(err, kafka.ErrNoTopic) {
 			t.Errorf("%v, want ErrNoTopic", err)
 		}
 	})

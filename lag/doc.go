@@ -14,7 +14,8 @@
 //
 // Lag is never negative, an empty partition has none, and a partition that a group has not committed
 // counts from its first record, if the group has committed another partition of the topic or is
-// assigned one: a group of leat begins there. What the offset map of a leat group names as finished
+// assigned one: a group of leat begins there. Of a share group the lag is what its brokers tell, or else
+// what lies above the lowest event that is not done. What the offset map of a leat group names as finished
 // above its offset is no lag. A group member of either protocol (classic, KIP-848) is seen.
 //
 // # Failure

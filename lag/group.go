@@ -18,9 +18,10 @@ import (
 // ErrNoGroup says that the cluster knows no group of that name.
 var ErrNoGroup = errors.New("the group does not exist")
 
-// Group is a consumer group and how far it is behind.
+// Group is a consumer group, or a share group, and how far it is behind.
 type Group struct {
 	Name       string
+	Share      bool   // a share group (KIP-932): below a partition's Committed all is done, above it the brokers know
 	State      string // Stable, Empty, PreparingRebalance, ...
 	Members    []Member
 	Partitions []Partition // in the order of topic and number
@@ -65,7 +66,7 @@ func List(ctx context.Context, c *kafka.Client) ([]string, error) {
 	return listed.Groups(), nil
 }
 
-// Read reads groups, all of them but share groups where none is named, in the order of their names.
+// Read reads groups, all of them where none is named, in the order of their names.
 func Read(ctx context.Context, c *kafka.Client, names ...string) ([]Group, error) {
 	adm := kadm.NewClient(c.Kgo())
 	known, err := adm.ListGroups(ctx)
@@ -83,8 +84,11 @@ func Read(ctx context.Context, c *kafka.Client, names ...string) ([]Group, error
 			return nil, fmt.Errorf("read group %s: %w", name, ErrNoGroup)
 		}
 		g, err := read(ctx, adm, known[name])
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			g, err = readShare(ctx, adm, known[name])
+		}
 		if all && errors.Is(err, kerr.GroupIDNotFound) {
-			continue // a share group, which has no offsets, or one that went meanwhile
+			continue // it went meanwhile
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read group %s: %w", name, err)
@@ -102,7 +106,7 @@ func read(ctx context.Context, adm *kadm.Client, listed kadm.ListedGroup) (Group
 	}
 	commits, err := adm.FetchOffsets(ctx, g.Name)
 	if err != nil {
-		return g, fmt.Errorf("fetch its offsets: %w", err)
+		return g, hinted("fetch its offsets", err)
 	}
 	all := map[at]*Partition{}
 	commits.Each(func(o kadm.OffsetResponse) {
@@ -118,6 +122,12 @@ func read(ctx context.Context, adm *kadm.Client, listed kadm.ListedGroup) (Group
 	if err := place(ctx, adm, all); err != nil {
 		return g, err
 	}
+	g.list(all)
+	return g, nil
+}
+
+// list takes the partitions, in order.
+func (g *Group) list(all map[at]*Partition) {
 	for _, p := range all {
 		g.Partitions = append(g.Partitions, *p)
 	}
@@ -127,7 +137,14 @@ func read(ctx context.Context, adm *kadm.Client, listed kadm.ListedGroup) (Group
 		}
 		return int(a.Partition - b.Partition)
 	})
-	return g, nil
+}
+
+// hinted names the right that is missing where the cluster refuses.
+func hinted(op string, err error) error {
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) {
+		return &kafka.Error{Op: op, Partition: -1, Err: fmt.Errorf("%w (%w)", kafka.ErrNotAllowed, err), Hint: "this user needs the right to Describe on the group and on all its topics; see: leat acl plan --operator"}
+	}
+	return fmt.Errorf("%s: %w", op, err)
 }
 
 type at struct {
@@ -152,7 +169,7 @@ func (g *Group) readMembers(ctx context.Context, adm *kadm.Client) (map[at]strin
 		err = classic[g.Name].Err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("describe it: %w", err)
+		return nil, hinted("describe it", err)
 	}
 	g.State = classic[g.Name].State
 	for _, m := range classic[g.Name].Members {
@@ -188,11 +205,11 @@ func place(ctx context.Context, adm *kadm.Client, all map[at]*Partition) error {
 	names := slices.Sorted(maps.Keys(topics))
 	starts, err := adm.ListStartOffsets(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("find the start: %w", err)
+		return hinted("find the start of its topics", err)
 	}
 	ends, err := adm.ListEndOffsets(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("find the end: %w", err)
+		return hinted("find the end of its topics", err)
 	}
 	// A partition of these topics without a commit has not been read yet, not even if nobody is there
 	// to read it.

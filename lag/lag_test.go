@@ -57,7 +57,7 @@ func TestReadTellsMembersCommitsAndLag(t *testing.T) {
 			{"KIP-848", []kgo.Opt{kgo.ServerSideBalancer(), kgo.Balancers(kgo.RangeBalancer())}},
 		} {
 			t.Run(protocol.name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				topic, group := b.CreateTopic(t, b.Name("lag"), 2, nil), b.Name("group")
 				client, err := kafka.Open(ctx, kafka.Config{Brokers: b.Addrs, Dial: b.Dial})

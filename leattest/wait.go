@@ -7,11 +7,11 @@ import (
 
 // patience is how long Eventually waits: long enough for a loaded machine,
 // short enough to end before go test's own limit does.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Eventually calls f until it returns nil and fails the test with what and f's
-// last error when that has not happened within 30 seconds. In a synctest bubble
-// the seconds are the bubble's.
+// last error when that has not happened within a minute. In a synctest bubble
+// it is the bubble's.
 func Eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	Within(t, patience, what, f)

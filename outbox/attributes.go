@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unsafe"
 
 	"github.com/leatdev/leat"
 )
@@ -19,6 +20,7 @@ const (
 	tagSubject       = 'j'
 	tagTime          = 't' // nanoseconds since 1970, 8 bytes
 	tagContentType   = 'c'
+	tagDataSchema    = 'd'
 	tagCorrelationID = 'o'
 	tagCausationID   = 'u'
 	tagTraceParent   = 'p'
@@ -40,6 +42,7 @@ func appendAttributes(dst []byte, m *leat.Message) []byte {
 		dst = binary.BigEndian.AppendUint64(append(dst, tagTime, 8), uint64(m.Time.UnixNano()))
 	}
 	text(tagContentType, m.ContentType)
+	text(tagDataSchema, m.DataSchema)
 	text(tagCorrelationID, m.CorrelationID)
 	text(tagCausationID, m.CausationID)
 	text(tagTraceParent, m.TraceParent)
@@ -59,16 +62,15 @@ func appendAttributes(dst []byte, m *leat.Message) []byte {
 
 var errAttributes = errors.New("the outbox row's attributes are damaged")
 
-// readAttributes sets on m what appendAttributes wrote. The row's bytes are copied once.
-func readAttributes(row []byte, m *leat.Message) error {
-	if len(row) == 0 {
+// readAttributes sets on m what appendAttributes wrote. What m gets lies in the row's memory.
+func readAttributes(s string, m *leat.Message) error {
+	if len(s) == 0 {
 		return errAttributes
 	}
-	if row[0] != attributesVersion {
-		return fmt.Errorf("an outbox row of version %d: a newer release wrote it, this one reads version %d", row[0], attributesVersion)
+	if s[0] != attributesVersion {
+		return fmt.Errorf("an outbox row of version %d: a newer release wrote it, this one reads version %d", s[0], attributesVersion)
 	}
-	s := string(row[1:])
-	for len(s) > 0 {
+	for s = s[1:]; len(s) > 0; {
 		tag := s[0]
 		value, rest, ok := cutSized(s[1:])
 		if !ok {
@@ -92,9 +94,11 @@ func setAttribute(m *leat.Message, tag byte, value string) error {
 		if len(value) != 8 {
 			return errAttributes
 		}
-		m.Time = time.Unix(0, int64(binary.BigEndian.Uint64([]byte(value)))).UTC()
+		m.Time = time.Unix(0, int64(binary.BigEndian.Uint64(view(value)))).UTC()
 	case tagContentType:
 		m.ContentType = value
+	case tagDataSchema:
+		m.DataSchema = value
 	case tagCorrelationID:
 		m.CorrelationID = value
 	case tagCausationID:
@@ -108,13 +112,21 @@ func setAttribute(m *leat.Message, tag byte, value string) error {
 		if !ok {
 			return errAttributes
 		}
-		m.Headers = append(m.Headers, leat.Header{Key: name, Value: []byte(value)})
+		m.Headers = append(m.Headers, leat.Header{Key: name, Value: view(value)})
 	case tagNullHeader:
 		m.Headers = append(m.Headers, leat.Header{Key: value})
 	default:
 		return fmt.Errorf("an outbox row with the unknown attribute %q: a newer release wrote it", tag)
 	}
 	return nil
+}
+
+// view is the memory of s, to read only.
+func view(s string) []byte {
+	if s == "" {
+		return []byte{}
+	}
+	return unsafe.Slice(unsafe.StringData(s), len(s))
 }
 
 // cutSized cuts a length and as many bytes off the front of s.

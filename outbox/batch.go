@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -159,7 +160,7 @@ func runBatch[T any](ctx context.Context, b *Box, envelopes []*leat.Envelope, fn
 // onceBatch is once for the envelopes at the given places: fn gets the places of those that the inbox
 // did not know.
 func (b *Box) onceBatch(ctx context.Context, envelopes []*leat.Envelope, places []int, fn func(ctx context.Context, tx *Tx, fresh []int) error) error {
-	entries := entriesOf(envelopes, places)
+	entries := b.entriesOf(envelopes, places)
 	repeats := 0
 	attempt := func(ctx context.Context, tx *Tx, remember func(context.Context, *sqldb.Tx, []entry) ([]int, error)) error {
 		if err := fenced(ctx, tx.Tx); err != nil {
@@ -198,21 +199,27 @@ func (b *Box) onceBatch(ctx context.Context, envelopes []*leat.Envelope, places 
 
 // entry is what an event is in the inbox, and its place in the batch.
 type entry struct {
-	source, id string
+	key        key    // on PostgreSQL
+	source, id string // on SQLite
 	place      int
 }
 
-// entriesOf are the events in the order in which their rows go in: two members with the same events, in
-// other batches, wait for each other and never in a circle.
-func entriesOf(envelopes []*leat.Envelope, places []int) []entry {
+// entriesOf are the events in the order in which their rows go in. On PostgreSQL that is the order of the
+// keys: two members with the same events, in other batches, wait for each other and never in a circle.
+func (b *Box) entriesOf(envelopes []*leat.Envelope, places []int) []entry {
 	entries := make([]entry, len(places))
-	for i, at := range places {
-		source, id := envelopes[at].Identity()
-		entries[i] = entry{source, id, at}
+	if b.db.Dialect() == sqldb.SQLite {
+		for i, at := range places {
+			source, id := envelopes[at].Identity()
+			entries[i] = entry{source: source, id: id, place: at}
+		}
+		return entries
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(strings.Compare(a.source, b.source), strings.Compare(a.id, b.id), a.place-b.place)
-	})
+	keys := newKeyer(b.cfg.Group)
+	for i, at := range places {
+		entries[i] = entry{key: keys.of(envelopes[at].Identity()), place: at}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Or(bytes.Compare(a.key[:], b.key[:]), a.place-b.place) })
 	return entries
 }
 
@@ -226,8 +233,7 @@ var errRepeats = errors.New("the inbox knows an event of the batch")
 // rememberNew writes the inbox rows of events that are most likely all new, on PostgreSQL: to look for
 // repeats would cost a quarter of the speed. A repeat ends the transaction with errRepeats.
 func (b *Box) rememberNew(ctx context.Context, tx *sqldb.Tx, entries []entry) ([]int, error) {
-	sources, names := columns(entries)
-	if _, err := tx.Exec(ctx, rememberNew, b.cfg.Group, sources, names, time.Now().UnixMicro()); err != nil {
+	if _, err := tx.Exec(ctx, rememberNew, keysOf(entries), time.Now().UnixMicro()); err != nil {
 		if sqldb.IsUnique(err) {
 			return nil, errRepeats
 		}
@@ -241,15 +247,14 @@ func (b *Box) rememberNew(ctx context.Context, tx *sqldb.Tx, entries []entry) ([
 	return fresh, nil
 }
 
-const rememberNew = `insert into leat_inbox (consumer_group, source, id, at) select $1, e.source, e.id, $4 from unnest($2::text[], $3::text[]) as e(source, id)`
+const rememberNew = `insert into leat_inbox_key (key, at) select unnest($1::uuid[]), $2`
 
-// columns are the entries' sources and ids.
-func columns(entries []entry) (sources, ids []string) {
-	sources, ids = make([]string, len(entries)), make([]string, len(entries))
-	for i, e := range entries {
-		sources[i], ids[i] = e.source, e.id
+func keysOf(entries []entry) []key {
+	keys := make([]key, len(entries))
+	for i := range entries {
+		keys[i] = entries[i].key
 	}
-	return sources, ids
+	return keys
 }
 
 // remember writes the inbox rows and returns the places of the events that had none, in the order in
@@ -283,16 +288,15 @@ func (b *Box) remember(ctx context.Context, tx *sqldb.Tx, entries []entry) ([]in
 // maxRemember bounds the rows of one statement: SQLite takes 32,766 parameters.
 const maxRemember = 10_000
 
-const rememberRows = `insert into leat_inbox (consumer_group, source, id, at)
-	select $1, e.source, e.id, $4 + e.n - 1 from unnest($2::text[], $3::text[]) with ordinality as e(source, id, n)
+const rememberRows = `insert into leat_inbox_key (key, at)
+	select e.key, $2 + e.n - 1 from unnest($1::uuid[]) with ordinality as e(key, n)
 	on conflict do nothing returning at`
 
 // insertInboxRows is the statement that writes the rows, the first at now and each of the others a
 // microsecond later, and returns the times of those that are new.
 func (b *Box) insertInboxRows(d sqldb.Dialect, entries []entry, now int64) (string, []any) {
 	if d == sqldb.Postgres {
-		sources, names := columns(entries)
-		return rememberRows, []any{b.cfg.Group, sources, names, now}
+		return rememberRows, []any{keysOf(entries), now}
 	}
 	args := make([]any, 0, 2+2*len(entries))
 	args = append(args, b.cfg.Group, now)

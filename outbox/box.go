@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"sync/atomic"
 
 	"github.com/leatdev/leat"
@@ -24,6 +25,7 @@ type Box struct {
 	wake    chan struct{} // full: events were committed since the relay in this process last read
 	counts  counts
 
+	round    *round       // of the sweeps
 	repeated atomic.Int64 // when a batch had repeats last, microseconds since 1970
 }
 
@@ -43,11 +45,13 @@ func New(cfg Config) (*Box, error) {
 		encoder: leat.Encoder{Catalog: catalog, Codec: cfg.Codec, Source: cfg.Source},
 		wake:    make(chan struct{}, 1),
 		counts:  newCounts(cfg.Metrics),
+		round:   newRound(rand.Int64()),
 	}, nil
 }
 
 // Migrate makes or updates the tables leat_outbox, leat_outbox_meta, leat_outbox_parked,
-// leat_outbox_payload, leat_inbox and leat_fence, and gives a new outbox its identity.
+// leat_outbox_payload, leat_outbox_kept, leat_outbox_cursor, leat_inbox, leat_inbox_key and leat_fence, and
+// gives a new outbox its identity.
 func (b *Box) Migrate(ctx context.Context) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {

@@ -28,6 +28,16 @@ func TestNothingIsLostDoubledOrDisorderedUnderKills(t *testing.T) {
 	t.Run("postgres by its log", func(t *testing.T) {
 		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t)), outbox.ModeWAL, 12, 50_000, one)
 	})
+	t.Run("postgres without a table", func(t *testing.T) {
+		chaos(t, newWorld(t, sql.Postgres(t), broker.Real(t), says), outbox.ModeMessage, 12, 50_000, one)
+	})
+	t.Run("postgres that retains", func(t *testing.T) {
+		w := newWorld(t, sql.Postgres(t), broker.Real(t), retains)
+		chaos(t, w, outbox.ModeRetain, 12, 50_000, one)
+		if kept, events := w.data.Int(t, `select count(*) from leat_outbox_kept`), truth(t, w.db); int(kept) != events {
+			t.Errorf("%d events are kept of %d", kept, events)
+		}
+	})
 	t.Run("sqlite", func(t *testing.T) {
 		chaos(t, newWorld(t, sql.SQLite(t), broker.Real(t)), outbox.ModeExact, 4, 10_000, one)
 	})
@@ -77,7 +87,7 @@ func chaos(t *testing.T, w *world, mode outbox.Mode, n, events int, shards func(
 			writing = false
 		case <-time.After(time.Duration(700+r.IntN(1300)) * time.Millisecond):
 			i := r.IntN(len(relays))
-			if r.IntN(4) > 0 {
+			if kills == 0 || r.IntN(4) > 0 {
 				relays[i].kill()
 				relays[i] = relay()
 				kills++

@@ -18,16 +18,33 @@ import (
 
 // claim moves the data of a large message into the store.
 func (b *Box) claim(ctx context.Context, m *leat.Message) error {
-	if b.cfg.Payloads == nil || len(m.Data) <= b.cfg.PayloadAbove {
-		return nil
+	_, err := b.put(ctx, m)
+	return err
+}
+
+func (b *Box) put(ctx context.Context, m *leat.Message) (name string, err error) {
+	name, err = blob.Claim(ctx, b.cfg.Payloads, b.cfg.Source, b.cfg.PayloadAbove, m)
+	if name != "" {
+		b.counts.claimed.Inc()
 	}
-	ref, err := blob.Put(ctx, b.cfg.Payloads, b.cfg.Source, m.Data, time.Now())
-	if err != nil {
+	return name, err
+}
+
+// Claim moves the data of a large message that leaves by no transaction of the box, and names it in one
+// of its own before it returns: so nothing is swept that an event in Kafka may name. Where the event then
+// does not leave, its data is kept all the same, as long as others.
+func (b *Box) Claim(ctx context.Context, m *leat.Message) error {
+	name, err := b.put(ctx, m)
+	if name == "" || err != nil {
 		return err
 	}
-	b.counts.claimed.Inc()
-	m.Data = []byte{} // not nil: no tombstone
-	m.Headers = append(m.Headers, ref.Headers()...)
+	err = b.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, keepClaim, name, time.Now().UnixMicro())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keep the payload %s: %w", name, err)
+	}
 	return nil
 }
 

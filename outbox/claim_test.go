@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/outbox"
@@ -180,6 +181,30 @@ func TestPayloadsAreKeptAsLongAsTold(t *testing.T) {
 		}
 		if left := payloads(t, store); len(left) != 1 {
 			t.Errorf("left are %v, want 1", left)
+		}
+	})
+}
+
+// What is sent without a transaction is named before it leaves: a sweep leaves it alone, whenever the
+// sender dies.
+func TestLargeDataThatIsSentIsNamedBeforeItLeaves(t *testing.T) {
+	t.Parallel()
+	sql.Each(t, func(t *testing.T, data *sql.Database) {
+		w, store, _ := payloadWorld(t, data)
+		m := leat.Message{Topic: "t", Data: []byte(strings.Repeat("x", 200))}
+		if err := w.box.Claim(t.Context(), &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.Data == nil || len(m.Data) != 0 || len(m.Headers) == 0 {
+			t.Errorf("the message has %d bytes and headers %v, want a reference in place of its data", len(m.Data), m.Headers)
+		}
+		names := column[string](t, w, `select name from leat_outbox_payload`)
+		if len(names) != 1 || !slices.Equal(names, payloads(t, store)) {
+			t.Errorf("named are %v, in the store are %v", names, payloads(t, store))
+		}
+		small := leat.Message{Topic: "t", Data: []byte("x")}
+		if err := w.box.Claim(t.Context(), &small); err != nil || string(small.Data) != "x" || small.Headers != nil {
+			t.Errorf("a small message became %+v (%v)", small, err)
 		}
 	})
 }

@@ -22,6 +22,21 @@ func positionTopic(name string, partitions int) leat.Topic {
 	}}
 }
 
+// PlanPositions compares the topic of a relay's positions (RelayConfig.PositionTopic) with the cluster: it
+// has a partition for each shard. What shards that are no more have left stays, and partitions are added
+// at need: a record's shard says where it lies, so no key moves. An embedded broker has no such topic.
+func PlanPositions(ctx context.Context, c *kafka.Client, topic string, shards int) (*kafka.Plan, error) {
+	if c.Embedded() {
+		return &kafka.Plan{}, nil
+	}
+	there, err := c.TopicStates(ctx, topic)
+	if err != nil && !errors.Is(err, kafka.ErrNotAllowed) { // the plan says more of that
+		return nil, fmt.Errorf("look for the relay's position topic: %w", err)
+	}
+	wanted := positionTopic(topic, max(shards, 1, there[topic].Partitions))
+	return c.PlanTopics(ctx, []leat.Topic{wanted}, kafka.PlanConfig{Grow: true})
+}
+
 // inspectKafka makes the position topic where it is missing, checks that it keeps what it gets, and
 // asks how large a record the service's topics take.
 func (r *shard) inspectKafka(ctx context.Context, s *setup) error {
@@ -53,7 +68,7 @@ func (r *shard) inspectPositions(ctx context.Context, c *kafka.Client) error {
 }
 
 func (r *shard) growPositions(ctx context.Context, c *kafka.Client) error {
-	plan, err := c.PlanTopics(ctx, []leat.Topic{positionTopic(r.cfg.PositionTopic, r.of)}, kafka.PlanConfig{Grow: true})
+	plan, err := PlanPositions(ctx, c, r.cfg.PositionTopic, r.of)
 	if err == nil {
 		err = plan.Apply(ctx)
 	}

@@ -39,6 +39,10 @@ type Config struct {
 	// InboxKeep is how long the inbox remembers an event: a repeat that comes later runs again. It
 	// should exceed the time that a consumer may be behind. 0: 7 days; negative: for ever.
 	InboxKeep time.Duration
+	// Mode is how Publish hands events to the relay, and how that finds them: ModeMessage says them to the
+	// write-ahead log of PostgreSQL, ModeRetain writes them to leat_outbox_kept, in the others they are rows
+	// of leat_outbox. Empty: ModeExact.
+	Mode Mode
 	// Hook, where set, is called at the named commit points "once.committing" and
 	// "once.committed"; tests of crashes set it.
 	Hook func(point string)
@@ -74,6 +78,11 @@ func (c Config) Validate() error {
 	if c.PayloadAbove < 0 || c.PayloadKeep < 0 {
 		faults = append(faults, errors.New("PayloadAbove and PayloadKeep can't be negative"))
 	}
+	if c.DB != nil {
+		if err := c.Mode.fault(RelayConfig{Box: &Box{db: c.DB, cfg: Config{Mode: c.Mode}}}); err != nil {
+			faults = append(faults, err)
+		}
+	}
 	if _, err := leat.NewCatalog(c.Owns...); err != nil {
 		faults = append(faults, err)
 	}
@@ -99,5 +108,6 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Logger = c.Logger.With("service", c.Source)
 	return c
 }

@@ -57,7 +57,7 @@ func TestAttributesComeBack(t *testing.T) {
 	t.Parallel()
 	for _, want := range []leat.Message{{}, full()} {
 		var got leat.Message
-		if err := readAttributes(appendAttributes(nil, &want), &got); err != nil {
+		if err := readAttributes(string(appendAttributes(nil, &want)), &got); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -73,10 +73,10 @@ func FuzzAttributes(f *testing.F) {
 	f.Add([]byte{1, 's', 0x80})
 	f.Fuzz(func(t *testing.T, row []byte) {
 		var first, second leat.Message
-		if readAttributes(row, &first) != nil {
+		if readAttributes(string(row), &first) != nil {
 			return
 		}
-		if err := readAttributes(appendAttributes(nil, &first), &second); err != nil {
+		if err := readAttributes(string(appendAttributes(nil, &first)), &second); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(first, second); diff != "" {
@@ -133,7 +133,7 @@ func TestThePositionIsWrittenAsEver(t *testing.T) {
 	t.Parallel()
 	p := &position{
 		Number: 7, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Database: database{Outbox: "o", System: "1", Timeline: "00000001"},
-		Token: "t", Rows: ids{{1, 40}, {43, 43}}, Digest: "d", Parked: []parked{{ID: 3, Reason: "too large"}},
+		Token: "t", departure: departure{Rows: ids{{1, 40}, {43, 43}}, Digest: "d", Parked: []parked{{ID: 3, Reason: "too large"}}},
 	}
 	value, err := p.encode()
 	if err != nil {
@@ -144,10 +144,21 @@ func TestThePositionIsWrittenAsEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(p, back, cmp.AllowUnexported(span{})); diff != "" {
+	if diff := cmp.Diff(p, back, cmp.AllowUnexported(span{}, position{})); diff != "" {
 		t.Error(diff)
 	}
-	if _, err := readPosition([]byte(`{"v":2}`)); err == nil {
+	p.Earlier = []departure{{Rows: ids{{41, 42}}, Digest: "e"}}
+	if value, err = p.encode(); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "position.v2.json", string(value))
+	if back, err = readPosition(value); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(p, back, cmp.AllowUnexported(span{}, position{})); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := readPosition([]byte(`{"v":3}`)); err == nil {
 		t.Error("a position of a later version is read")
 	}
 }
@@ -155,6 +166,7 @@ func TestThePositionIsWrittenAsEver(t *testing.T) {
 func FuzzPosition(f *testing.F) {
 	f.Add([]byte(`{"v":1,"rows":"1-3","parked":[{"id":1,"reason":"x"}]}`))
 	f.Add([]byte(`{"v":1,"rows":"3-1"}`))
+	f.Add([]byte(`{"v":2,"rows":"3","earlier":[{"rows":"1-2","digest":"d"}]}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		p, err := readPosition(value)
 		if err != nil {

@@ -33,7 +33,7 @@ const promotion = 1000
 //
 // Two relays may be at it for a moment, one of them asleep since it lost its lease: a row is moved by
 // the one that locks it, and the other one waits for it before it moves any.
-func promote(ctx context.Context, db *sqldb.DB, every time.Duration) (again time.Time, err error) {
+func promote(ctx context.Context, db *sqldb.DB, to table, every time.Duration) (again time.Time, err error) {
 	now := time.Now()
 	wait, err := untilDue(ctx, db)
 	if err != nil || wait > 0 {
@@ -46,7 +46,7 @@ func promote(ctx context.Context, db *sqldb.DB, every time.Duration) (again time
 			return err
 		}
 		these := ` from leat_outbox_delayed where number in (` + strings.Join(numbers, ",") + `)`
-		if _, err := tx.Exec(ctx, `insert into leat_outbox (at, topic, key, event_id, event_type, attributes, data)
+		if _, err := tx.Exec(ctx, `insert into `+to.name+` (at, topic, key, event_id, event_type, attributes, data)
 			select due, topic, key, event_id, event_type, attributes, data`+these+` order by due, number`); err != nil {
 			return err
 		}
@@ -74,18 +74,19 @@ const noneDue = 1 << 62
 
 // untilDue is how long it takes until the first delayed event is due, 0 or less where it is.
 func untilDue(ctx context.Context, db *sqldb.DB) (wait time.Duration, err error) {
-	err = db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		var micros *int64
-		err := tx.QueryRow(ctx, `select (select due from leat_outbox_delayed order by due, number limit 1) - `+clock(tx.Dialect())).Scan(&micros)
-		switch {
-		case err != nil:
-		case micros == nil:
-			wait = noneDue
-		default:
-			wait = time.Duration(min(*micros, noneDue/1000)) * time.Microsecond
+	query := `select (select due from leat_outbox_delayed order by due, number limit 1) - ` + clock(db.Dialect())
+	err = db.Ask(ctx, func(_ int, rows *sqldb.Rows) error {
+		for rows.Next() {
+			var micros *int64
+			if err := rows.Scan(&micros); err != nil {
+				return err
+			}
+			if wait = noneDue; micros != nil {
+				wait = time.Duration(min(*micros, noneDue/1000)) * time.Microsecond
+			}
 		}
-		return err
-	})
+		return rows.Err()
+	}, sqldb.Question{Query: query})
 	if err != nil {
 		return 0, fmt.Errorf("look for delayed events that are due: %w", err)
 	}

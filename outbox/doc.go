@@ -33,6 +33,12 @@
 // In mode wal, on PostgreSQL, they come in the order of the commits across keys too, from when the
 // relay reads its replication slot; a slot that is lost costs that order, and no event.
 //
+// In mode message events lie in the server's log alone and no row is written: the same order, exactly
+// once, but a slot that is lost takes with it what it had not delivered, which is told.
+//
+// In mode retain rows stay when they have left, for audit and replay: the same guarantees, with a cursor
+// in the database in place of the deletes, and partitions that go when they are old.
+//
 // On the embedded broker, whose transactions do not survive a kill, an event may come again after a
 // crash, then maybe behind later ones. Once passes over what it has handled, so that its effects
 // stay exactly once; plain handlers see the repeat.

@@ -145,7 +145,7 @@ func TestEmbeddedLosesAndDoublesNothingAcrossKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	random := rand.New(rand.NewPCG(uint64(seed), 1))
-	for range 10 {
+	for kills := 0; kills < 10 || truth(t, db) < 1000 && kills < 100; kills++ {
 		as.Seed++
 		p := start(t, as)
 		if _, up := <-p.lines; !up {

@@ -19,7 +19,7 @@ func (b *Box) once(ctx context.Context, e *leat.Envelope, fn func(ctx context.Co
 		if err := fenced(ctx, tx.Tx); err != nil {
 			return err
 		}
-		n, err := tx.Exec(ctx, insertInbox, b.cfg.Group, source, id, time.Now().UnixMicro())
+		n, err := b.note(ctx, tx.Tx, source, id)
 		if err != nil {
 			return fmt.Errorf("write inbox: %w", err)
 		}
@@ -44,74 +44,28 @@ func (b *Box) once(ctx context.Context, e *leat.Envelope, fn func(ctx context.Co
 	return nil
 }
 
-const insertInbox = `insert into leat_inbox (consumer_group, source, id, at) values ($1, $2, $3, $4) on conflict do nothing`
-
-// sweepRows bounds one statement of a sweep: its locks and, on SQLite, its hold on the writer.
-const sweepRows = 1000
-
-// sweepPause lets others write between two statements of a sweep.
-const sweepPause = 10 * time.Millisecond
-
-// Sweep forgets inbox rows older than InboxKeep and returns how many. It works in small steps, on
-// SQLite from the oldest on, and ends when nothing old is left or ctx ends. The relay calls it every
-// minute; a service without a relay runs KeepInbox.
-func (b *Box) Sweep(ctx context.Context) (swept int64, err error) {
-	if b.cfg.InboxKeep < 0 {
-		return 0, nil
+// note writes the inbox row of one event; 0: it is there.
+func (b *Box) note(ctx context.Context, tx *sqldb.Tx, source, id string) (int64, error) {
+	now := time.Now().UnixMicro()
+	if tx.Dialect() == sqldb.Postgres {
+		return tx.Exec(ctx, noteKey, newKeyer(b.cfg.Group).of(source, id), now)
 	}
-	for {
-		var n int64
-		err := b.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
-			n, err = tx.Exec(ctx, sweepInbox[tx.Dialect()], time.Now().Add(-b.cfg.InboxKeep).UnixMicro(), sweepRows)
-			return err
-		})
-		swept += n
-		if err != nil {
-			return swept, fmt.Errorf("sweep inbox: %w", err)
-		}
-		if n < sweepRows {
-			return swept, nil
-		}
-		if err := sleep(ctx, sweepPause); err != nil {
-			return swept, nil
-		}
-	}
+	return tx.Exec(ctx, noteEvent, b.cfg.Group, source, id, now)
 }
 
-var sweepInbox = map[sqldb.Dialect]string{
-	sqldb.Postgres: `delete from leat_inbox where ctid = any(array(select ctid from leat_inbox where at < $1 limit $2))`,
-	// By rowid, the order of their coming, and no index on at: it would cost every event.
-	sqldb.SQLite: `delete from leat_inbox where rowid in (select rowid from (select rowid, at from leat_inbox order by rowid limit $2) where at < $1)`,
-}
-
-// sweepEvery is how often KeepInbox sweeps.
-const sweepEvery = time.Minute
-
-// KeepInbox sweeps once a minute until ctx ends, and the payloads once an hour.
-func (b *Box) KeepInbox(ctx context.Context) error {
-	var swept time.Time // payloads
-	for sleep(ctx, sweepEvery) == nil {
-		if _, err := b.Sweep(ctx); err != nil && ctx.Err() == nil {
-			b.cfg.Logger.WarnContext(ctx, "inbox was not swept, next try in a minute", "service", b.cfg.Source, "error", err)
-		}
-		if time.Since(swept) < sweepPayloadsEvery {
-			continue
-		}
-		if err := b.SweepPayloads(ctx); err == nil {
-			swept = time.Now()
-		} else if ctx.Err() == nil {
-			b.cfg.Logger.WarnContext(ctx, "payloads were not swept, next try in a minute", "service", b.cfg.Source, "error", err)
-		}
-	}
-	return nil
-}
+const (
+	noteKey   = `insert into leat_inbox_key (key, at) values ($1, $2) on conflict do nothing`
+	noteEvent = `insert into leat_inbox (consumer_group, source, id, at) values ($1, $2, $3, $4) on conflict do nothing`
+)
 
 // InboxSince is the time of the oldest event that the inbox remembers, zero where it remembers none:
-// what was handled before it and comes again runs again.
+// what was handled before it and comes again runs again. Of an inbox on PostgreSQL that is larger than
+// 16 MiB it is the oldest that one look at as much of it finds: a later time than the true one, if
+// another, and never an earlier.
 func (b *Box) InboxSince(ctx context.Context) (since time.Time, err error) {
 	err = b.db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var at *int64
-		if err := tx.QueryRow(ctx, `select min(at) from leat_inbox`).Scan(&at); err != nil {
+		if err := tx.QueryRow(ctx, oldestInbox[tx.Dialect()]).Scan(&at); err != nil {
 			return err
 		}
 		if at != nil {
@@ -123,6 +77,16 @@ func (b *Box) InboxSince(ctx context.Context) (since time.Time, err error) {
 		return time.Time{}, fmt.Errorf("look for the oldest inbox row: %w", err)
 	}
 	return since, nil
+}
+
+// oldestInbox draws 2048 blocks by lot on PostgreSQL, where each holds rows of all ages once space was
+// used again; the last line is for a table so empty that they hold none.
+var oldestInbox = map[sqldb.Dialect]string{
+	sqldb.Postgres: `select coalesce(
+		(select min(at) from leat_inbox_key tablesample system (
+			least(100, 100.0 * 2048 / greatest(1, pg_relation_size('leat_inbox_key') / current_setting('block_size')::bigint)))),
+		(select at from leat_inbox_key limit 1))`,
+	sqldb.SQLite: `select min(at) from leat_inbox`,
 }
 
 // InboxReach is how far back the inbox knows what was handled: InboxSince, and how long it keeps rows

@@ -11,6 +11,7 @@ import (
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/sqldb"
+	"github.com/leatdev/leat/sqldb/wal"
 )
 
 // reign is the time from one takeover to the next error: all that the relay knows, it forgets then.
@@ -23,12 +24,17 @@ type reign struct {
 	pace   time.Duration
 	upkept time.Time // when upkeep last looked
 	due    time.Time // when to look for delayed events that are due
+	drain  wal.LSN   // mode exact after mode message: when the stream has passed this, the slot goes; 0: it stays
 
-	helpers sync.WaitGroup // reads and settlements beside the sending
-	taken   []ids          // batches that were read and are not settled yet, oldest first
-	ahead   chan result    // the next batch, being read; nil: none is
-	behind  *settlement    // of the last batch, under way or not yet looked at; nil: none is
-	ended   time.Time      // when the last batch was committed
+	helpers  sync.WaitGroup // reads and settlements beside the sending
+	taken    []ids          // batches that were read and are not settled yet, oldest first
+	kept     *cursor        // when all of them but the last are settled; nil: leat_outbox_kept is not read
+	ahead    chan result    // the next batch, being read; nil: none is
+	behind   []sent         // batches that are committed and not known to be settled, oldest first
+	settling *settlement    // of the first of them, under way or not yet looked at; nil: none is
+	ended    time.Time      // when the last batch was committed
+
+	retireAt time.Time // when to try again to take a partition away
 }
 
 // way is a way out to Kafka, open for one reign and thrown away after any error.
@@ -40,6 +46,8 @@ type way interface {
 	// nothing where there are transactions. An error leaves it open whether it was sent.
 	// ready, where set, is awaited when all is on its way and before it counts.
 	send(ctx context.Context, p *position, messages []leat.Message, letters []leat.Message, ready func() error) error
+	// tend looks after what was sent, while nothing is.
+	tend(ctx context.Context) error
 	close()
 }
 
@@ -61,8 +69,12 @@ func (s *shard) lead(work, stop context.Context, set *setup) error {
 	if err := g.takeOver(work); err != nil {
 		return fmt.Errorf("take over the outbox: %w", err)
 	}
-	s.leads()
-	defer s.standsBy()
+	if err := g.findKept(work); err != nil {
+		return err
+	}
+	unheard := s.heard(work)
+	s.leads(unheard)
+	defer s.standsBy(nil)
 	var keeper sync.WaitGroup
 	defer keeper.Wait()
 	keep, done := context.WithCancel(stop)
@@ -71,20 +83,27 @@ func (s *shard) lead(work, stop context.Context, set *setup) error {
 		keeper.Go(func() { _ = s.box.KeepInbox(keep) })
 	}
 	defer g.helpers.Wait()
-	for stop.Err() == nil {
+	for stop.Err() == nil && !g.drained() {
 		b, err := g.pass(work)
 		if err != nil {
 			return err
 		}
-		if err := g.upkeep(work); err != nil {
+		if err := errors.Join(g.promote(work), g.upkeep(work)); err != nil {
 			return err
+		}
+		if unheard != nil {
+			unheard = s.heard(work)
+			s.leads(unheard)
 		}
 		g.rest(stop, b)
 		if err := context.Cause(work); err != nil {
 			return err
 		}
 	}
-	return g.settled(work)
+	if err := g.settled(work); err != nil || stop.Err() != nil {
+		return err
+	}
+	return g.silence(work)
 }
 
 // hold passes the events of blocked topics over until their next try, and then begins at the head:
@@ -143,13 +162,22 @@ func (g *reign) settlePart(ctx context.Context, b *batch, out []parked, err erro
 			stay[order[f.Index]] = true
 		}
 	}
-	var left ids
-	for _, id := range order {
-		if !stay[id] {
-			left = left.add(id)
+	var left, kept ids
+	for i := range b.rows {
+		r := &b.rows[i]
+		if r.said() || stay[r.id] {
+			continue
+		}
+		if left = left.add(r.id); r.kept {
+			kept = kept.add(r.id)
 		}
 	}
-	if _, err := settle(ctx, g.db, &position{Rows: left}, false); err != nil {
+	var c *cursor
+	if len(kept) > 0 {
+		next := g.kept.with(kept, 0)
+		c = &next
+	}
+	if err := settle(ctx, g.db, departure{Rows: left}, c); err != nil {
 		return fmt.Errorf("settle those that were sent: %w", err)
 	}
 	return nil
@@ -167,9 +195,10 @@ func (g *reign) upkeep(ctx context.Context) error {
 		g.mu.Lock()
 		g.state.seen = seen
 		g.mu.Unlock()
-		if err := g.watch(ctx); err != nil {
+		if err := errors.Join(g.watch(ctx), g.checkKept(ctx), g.way.tend(ctx)); err != nil {
 			return err
 		}
+		g.keep(ctx)
 	}
 	return g.tell(ctx, g.hurdle.trouble())
 }
@@ -226,21 +255,23 @@ func (g *reign) takeOver(ctx context.Context) error {
 	}
 	g.counts.takeovers.Inc()
 	if !g.setup.transactional {
-		return g.enslot(ctx, nil)
+		return g.enslot(ctx, nil, m.slot, false)
 	}
+	sure := false
 	switch {
 	case last != nil:
 		g.pos.Number = last.Number
-		if odd := last.strange(g.setup.database, m.token, m.before); odd != "" {
+		odd := last.strange(g.setup.database, m.token, m.before)
+		if sure = odd == ""; !sure {
 			g.warn(ctx, odd)
 		}
 		if err := g.resettle(ctx, last); err != nil {
 			return err
 		}
 	case m.before != "":
-		g.warn(ctx, fmt.Sprintf("Kafka has no position of this outbox in topic %s, and had one: the topic was deleted, or this is another cluster", g.cfg.PositionTopic))
+		g.warn(ctx, fmt.Sprintf("Kafka has no position of this outbox in topic %s, and had one: the topic was deleted, or this is another cluster or prefix; the relay goes on, and sends again what had left and was not yet deleted", g.cfg.PositionTopic))
 	}
-	if err := g.enslot(ctx, last); err != nil {
+	if err := g.enslot(ctx, last, m.slot, sure); err != nil {
 		return err
 	}
 	return g.crown(ctx, last)
@@ -248,15 +279,17 @@ func (g *reign) takeOver(ctx context.Context) error {
 
 // resettle ends what the last relay sent and did not delete.
 func (g *reign) resettle(ctx context.Context, last *position) error {
-	f, err := settle(ctx, g.db, last, true)
-	if err != nil {
-		return fmt.Errorf("settle sent events: %w", err)
-	}
-	switch f {
-	case settled:
-		g.log.InfoContext(ctx, "rows that an earlier relay had sent are deleted", "rows", last.Rows.count())
-	case foreign:
-		g.warn(ctx, fmt.Sprintf("rows %v are not those that were sent with these ids: the database lost rows and gave their ids to others; they stay and are sent", last.Rows))
+	for _, d := range append(last.Earlier, last.departure) {
+		f, err := resettle(ctx, g.db, d)
+		if err != nil {
+			return fmt.Errorf("settle sent events: %w", err)
+		}
+		switch f {
+		case settled:
+			g.log.InfoContext(ctx, "rows that an earlier relay had sent are deleted", "rows", d.Rows.count())
+		case foreign:
+			g.warn(ctx, fmt.Sprintf("rows %v are not those that were sent with these ids: the database lost rows and gave their ids to others; they stay and are sent", d.Rows))
+		}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type throne struct {
 // It waits for its turn too, where share says that others are to lead this one; nil: it does not.
 func (r *shard) await(stop context.Context, share *share) (*throne, error) {
 	lease := r.db.Lease(sqldb.LeaseConfig{Name: r.name("outbox relay"), Holder: r.cfg.Holder, TTL: r.cfg.LeaseTTL})
-	for {
+	for told := false; ; {
 		if share == nil || share.may(r.number) {
 			_, err := lease.Acquire(stop)
 			if err == nil {
@@ -35,7 +35,11 @@ func (r *shard) await(stop context.Context, share *share) (*throne, error) {
 				return nil, fmt.Errorf("acquire the relay's lease: %w", err)
 			}
 		}
-		r.standsBy()
+		if share == nil && !told {
+			told = true
+			r.log.InfoContext(stop, "another number of shards waits for the end of a relay", "shard", r.number)
+		}
+		r.standsBy(r.heard(stop))
 		if err := sleep(stop, lease.TTL()/5); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,20 @@ type role struct {
 	Seed     int64
 	Events   int
 	Mode     outbox.Mode
+	CrashAt  string // point at which it kills itself at its CrashOn-th pass; "": none
+	CrashOn  int32
+	Instance string // of its group
+}
+
+// crash is the hook that kills the process where the role says.
+func (as role) crash() func(point string) {
+	var passes atomic.Int32
+	return func(point string) {
+		if point == as.CrashAt && passes.Add(1) == as.CrashOn {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {}
+		}
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -99,6 +114,19 @@ func (p *process) kill() {
 
 func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
 
+// boxMode is the mode of a box: the others are the relay's alone.
+func boxMode(m outbox.Mode) outbox.Mode {
+	if m != outbox.ModeMessage && m != outbox.ModeRetain {
+		return ""
+	}
+	return m
+}
+
+// inMode makes a box for a relay of that mode.
+func inMode(m outbox.Mode) func(*outbox.Config) {
+	return func(c *outbox.Config) { c.Mode = boxMode(m) }
+}
+
 // relayRole relays until it is killed.
 func relayRole(ctx context.Context, as role) error {
 	db, err := sqldb.Open(ctx, sqldb.Config{URL: as.Database, Logger: quiet()})
@@ -106,7 +134,7 @@ func relayRole(ctx context.Context, as role) error {
 		return err
 	}
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{DB: db, Source: as.Name, Owns: []leat.Topic{{Name: as.Topic, Carries: []any{moved{}}}}, Logger: quiet()})
+	box, err := outbox.New(outbox.Config{DB: db, Source: as.Name, Owns: []leat.Topic{{Name: as.Topic, Carries: []any{moved{}}}}, Logger: quiet(), Mode: boxMode(as.Mode)})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ type meta struct {
 	outbox         string
 	shards, wanted int // in force; asked for
 	token, before  string
+	slot           string // that hears what is said to the log; "": none
 	trouble        string // of any shard
 	troubleAt      time.Time
 }
@@ -32,7 +33,7 @@ const kept = `(select 0 as shard, token, before, trouble, trouble_at from leat_o
 
 func metaOf(ctx context.Context, tx *sqldb.Tx, shard int) (m meta, err error) {
 	var at int64
-	err = tx.QueryRow(ctx, `select outbox, shards, shards_wanted from leat_outbox_meta`).Scan(&m.outbox, &m.shards, &m.wanted)
+	err = tx.QueryRow(ctx, `select outbox, shards, shards_wanted, slot from leat_outbox_meta`).Scan(&m.outbox, &m.shards, &m.wanted, &m.slot)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return m, &SetupError{What: "the outbox has no identity", Hint: "run Migrate of the box before its relay"}
 	}

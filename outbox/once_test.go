@@ -71,6 +71,19 @@ func (w *inboxWorld) bind(h leat.Handler) leat.Handler {
 
 func (w *inboxWorld) effects() int64 { return w.data.Int(w.t, `select count(*) from effect`) }
 
+// inboxOf is the table of the inbox.
+func inboxOf(data *sql.Database) string {
+	if data.IsPostgres() {
+		return "leat_inbox_key"
+	}
+	return "leat_inbox"
+}
+
+// remembered is how many events the inbox knows.
+func (w *inboxWorld) remembered() int64 {
+	return w.data.Int(w.t, "select count(*) from "+inboxOf(w.data))
+}
+
 func (w *inboxWorld) event(h *leat.Handler, offset int64, id string) *leat.Envelope {
 	return leat.NewEnvelope(wire(w.t, "things", offset, id, "k", `{"key":"k","n":1}`), &h.Kind, nil, 1)
 }
@@ -135,7 +148,7 @@ func TestAFailedEventLeavesNoInboxRow(t *testing.T) {
 				t.Errorf("answered %v", err)
 			}
 		}
-		if rows, n := data.Int(t, `select count(*) from leat_inbox`), w.effects(); rows != 0 || n != 0 {
+		if rows, n := w.remembered(), w.effects(); rows != 0 || n != 0 {
 			t.Errorf("%d inbox rows and %d effects of an event that failed", rows, n)
 		}
 		fault = nil // redriven
@@ -208,7 +221,11 @@ func TestSweepForgetsWhatIsOld(t *testing.T) {
 				if i >= 2500 {
 					at = young
 				}
-				if _, err := tx.Exec(ctx, `insert into leat_inbox (consumer_group, source, id, at) values ('g', 's', $1, $2)`, fmt.Sprint(i), at); err != nil {
+				query := `insert into leat_inbox (consumer_group, source, id, at) values ('g', 's', $1, $2)`
+				if data.IsPostgres() {
+					query = `insert into leat_inbox_key (key, at) values (leat_inbox_id('g', 's', $1), $2)`
+				}
+				if _, err := tx.Exec(ctx, query, fmt.Sprint(i), at); err != nil {
 					return err
 				}
 			}
@@ -218,7 +235,7 @@ func TestSweepForgetsWhatIsOld(t *testing.T) {
 			t.Fatal(err)
 		}
 		n, err := w.box.Sweep(t.Context())
-		if left := data.Int(t, `select count(*) from leat_inbox where at > $1`, old); err != nil || n != 2500 || left != 100 {
+		if left := data.Int(t, "select count(*) from "+inboxOf(data)+" where at > $1", old); err != nil || n != 2500 || left != 100 {
 			t.Errorf("swept %d, left %d, %v", n, left, err)
 		}
 		since, err := w.box.InboxSince(t.Context())

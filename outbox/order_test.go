@@ -113,7 +113,7 @@ func TestTheSweepFindsWhatTheMarkMissed(t *testing.T) {
 
 // soon ends, so that a relay which does not refuse to run ends the test.
 func soon(t *testing.T) context.Context {
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(stop)
 	return ctx
 }

@@ -81,6 +81,12 @@ func (b *blocked) lost(now time.Time, patience time.Duration) bool {
 	return patience >= 0 && now.Sub(b.since) >= patience
 }
 
+// tooLarge says whether an event is above what its topic was known to take.
+func (h *hurdle) tooLarge(m *leat.Message) bool {
+	limit, known := h.limits[m.Topic]
+	return known && m.Size() > limit
+}
+
 // verdict says why a row can't leave, "" where it may try.
 func (h *hurdle) verdict(r *row, m *leat.Message, now time.Time, patience time.Duration) string {
 	if r.skip {
@@ -89,8 +95,8 @@ func (h *hurdle) verdict(r *row, m *leat.Message, now time.Time, patience time.D
 	if reason, known := h.rows[r.id]; known {
 		return reason
 	}
-	if limit, known := h.limits[m.Topic]; known && m.Size() > limit {
-		return (&TooLargeError{Type: m.Type, Topic: m.Topic, ID: m.ID, Size: m.Size(), Max: limit}).Error()
+	if h.tooLarge(m) {
+		return (&TooLargeError{Type: m.Type, Topic: m.Topic, ID: m.ID, Size: m.Size(), Max: h.limits[m.Topic]}).Error()
 	}
 	if b := h.topics[m.Topic]; b != nil && now.Before(b.retry) && b.lost(now, patience) {
 		return b.err.Error()
@@ -160,8 +166,15 @@ func (h *hurdle) passed(b *batch, messages []leat.Message) {
 // where the topic of letters can be had.
 func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, out []parked, letters []leat.Message) {
 	now := time.Now()
+	asked := map[string]bool{}
 	for i := range b.rows {
 		r, m := &b.rows[i], &b.events[i]
+		if g.hurdle.tooLarge(m) && !asked[m.Topic] { // the limit may have been raised since it was learned
+			asked[m.Topic] = true
+			if err := g.learnLimits(ctx, g.setup.client, map[string]bool{m.Topic: true}); err != nil {
+				g.log.WarnContext(ctx, "the limit of a topic can't be read anew: the one that was known holds", "topic", m.Topic, "error", err)
+			}
+		}
 		reason := g.hurdle.verdict(r, m, now, g.cfg.Patience)
 		switch {
 		case reason != "":
@@ -172,7 +185,7 @@ func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, ou
 			if g.letterTopic(ctx, m.Topic) {
 				letters = append(letters, letterFor(r, m, g.box.cfg.Group, reason, now))
 			}
-			g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", m.Topic, "event_id", m.ID, "event_type", m.Type, "row", r.id, "error", reason)
+			g.log.ErrorContext(ctx, "event can't leave and is parked in leat_outbox_parked", "topic", m.Topic, "event_id", strings.Clone(m.ID), "event_type", m.Type, "row", r.id, "error", reason)
 		case out != nil:
 			messages = append(messages, *m)
 		}
@@ -189,6 +202,9 @@ func (g *reign) sort(ctx context.Context, b *batch) (messages []leat.Message, ou
 func (b *Box) Skip(ctx context.Context, id int64) error {
 	return b.db.Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, `update leat_outbox set skip = $2 where id = $1`, id, true)
+		if err == nil && n == 0 && tx.Dialect() == sqldb.Postgres {
+			n, err = skipKept(ctx, tx, id)
+		}
 		if err != nil {
 			return fmt.Errorf("skip outbox row %d: %w", id, err)
 		}

@@ -89,9 +89,10 @@ func TestALetterThatIsRefusedIsLeftOut(t *testing.T) {
 	})
 }
 
-// lower sets what the topic takes, in bytes.
-func lower(t *testing.T, w *world, limit string) {
-	t.Helper()
+// limit sets what the topic takes, in bytes.
+func (w *world) limit(limit string) {
+	w.t.Helper()
+	t := w.t
 	resp, err := kadm.NewClient(w.b.Client(t)).AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "max.message.bytes", Value: &limit}}, w.topic.Name)
 	if err == nil {
 		_, err = resp.On(w.topic.Name, func(r *kadm.AlterConfigsResponse) error { return r.Err })
@@ -99,15 +100,36 @@ func lower(t *testing.T, w *world, limit string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cl := w.b.Client(t)
+}
+
+// lower sets what the topic takes, below 3,000 bytes, and waits until the broker holds to it.
+func lower(t *testing.T, w *world, limit string) {
+	t.Helper()
+	w.limit(limit)
+	probe := w.probe()
 	leattest.Eventually(t, "the broker holds to the limit", func() error {
-		value := []byte(`{"key":"probe","pad":"` + random(3000) + `"}`)
-		err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: w.topic.Name, Key: []byte("probe"), Value: value}).FirstErr()
+		err := probe()
 		if errors.Is(err, kerr.MessageTooLarge) {
 			return nil
 		}
 		return fmt.Errorf("a record that is too large: %w", cmp.Or(err, errors.New("taken")))
 	})
+}
+
+// lift sets what the topic takes, above 4,000 bytes, and waits until the broker holds to it.
+func lift(t *testing.T, w *world, limit string) {
+	t.Helper()
+	w.limit(limit)
+	leattest.Eventually(t, "the broker takes more", w.probe())
+}
+
+// probe sends a record of 3,000 bytes.
+func (w *world) probe() func() error {
+	cl := w.b.Client(w.t)
+	return func() error {
+		value := []byte(`{"key":"probe","pad":"` + random(3000) + `"}`)
+		return cl.ProduceSync(w.t.Context(), &kgo.Record{Topic: w.topic.Name, Key: []byte("probe"), Value: value}).FirstErr()
+	}
 }
 
 // random does not compress.
@@ -119,13 +141,39 @@ func random(n int) string {
 	return b.String()[:n]
 }
 
+// What a topic takes is asked for anew before an event is parked for its size: the limit may have been
+// raised while the relay runs.
+func TestALimitThatIsRaisedIsReadAnew(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, w *world) {
+		r, _ := w.relay()
+		lower(t, w, "2000")
+		w.publish(moved{Key: "k", N: 1, Pad: random(5000)})
+		w.empty()
+		if s, err := r.Status(t.Context()); err != nil || s.Parked != 1 {
+			t.Fatalf("%d parked, %v", s.Parked, err)
+		}
+		w.limit("1000000")
+		n := 1
+		leattest.Eventually(t, "a large event leaves", func() error { // the broker takes a moment to hold to it
+			n++
+			w.publish(moved{Key: "k", N: n, Pad: random(5000)})
+			w.empty()
+			if !slices.ContainsFunc(w.read(w.topic.Name), func(s seen) bool { return s.Key == "k" }) {
+				return errors.New("it is parked")
+			}
+			return nil
+		})
+	})
+}
+
 // A topic is missing. Events of other topics go on, the trouble is told, and when the topic is made
 // its events leave in order.
 func TestEventsWaitForATopicThatIsMissing(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, w *world) {
 		w.publish(stray{N: 1})
-		r, _ := w.relay()
+		r, _ := w.relay(func(c *outbox.RelayConfig) { c.Patience = 10 * time.Minute })
 		for n := range 20 {
 			w.publish(moved{Key: "k", N: n + 1}, stray{N: n + 2})
 		}
@@ -178,7 +226,7 @@ func TestSkipParksARowByHand(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, w *world) {
 		w.publish(moved{Key: "k", N: 1}, moved{Key: "k", N: 99}, moved{Key: "k", N: 2})
-		id := w.data.Int(t, `select id from leat_outbox order by id limit 1 offset 1`)
+		id := w.data.Int(t, `select id from `+w.table+` order by id limit 1 offset 1`)
 		r, err := outbox.NewRelay(outbox.RelayConfig{Box: w.box, Kafka: w.kafka()})
 		if err != nil {
 			t.Fatal(err)
@@ -203,7 +251,7 @@ func TestUnparkSendsAParkedEvent(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, w *world) {
 		w.publish(moved{Key: "k", N: 1}, moved{Key: "k", N: 2})
-		id := w.data.Int(t, `select max(id) from leat_outbox`)
+		id := w.data.Int(t, `select max(id) from `+w.table)
 		if err := w.box.Skip(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}

@@ -29,7 +29,8 @@ func parkedRole(ctx context.Context, as role) error {
 		return err
 	}
 	defer db.Close()
-	box, err := outbox.New(outbox.Config{DB: db, Source: as.Name, Logger: quiet()})
+	crash := as.crash()
+	box, err := outbox.New(outbox.Config{DB: db, Source: as.Name, Logger: quiet(), Hook: crash})
 	if err != nil {
 		return err
 	}
@@ -53,7 +54,7 @@ func parkedRole(ctx context.Context, as role) error {
 	log := slog.New(slog.DiscardHandler)
 	c, err := consumer.New(consumer.Config{
 		Group: as.Name, Kafka: kafka.Config{Brokers: as.Brokers, Logger: log}, Logger: quiet(), Handlers: handlers,
-		SessionTimeout: 6 * time.Second, CommitInterval: 100 * time.Millisecond,
+		SessionTimeout: 6 * time.Second, CommitInterval: 100 * time.Millisecond, Hook: crash, InstanceID: as.Instance,
 	})
 	if err != nil {
 		return err
@@ -71,21 +72,17 @@ func TestParkedOnceHandlersFrozenAndKilledTakeOneEffectEachInOrder(t *testing.T)
 		t.Parallel()
 		const keys, n = 12, 60
 		w := newWorld(t, data, b)
-		id := `id bigint generated always as identity primary key`
-		if !data.IsPostgres() {
-			id = `id integer primary key autoincrement`
-		}
-		data.Exec(t, `create table done (`+id+`, key text, n integer)`)
+		makeDone(t, data)
 		as := role{Kind: "parked", Database: data.URL, Brokers: b.Addrs, Name: w.name, Topic: w.topic.Name}
 		members := []*process{start(t, as), start(t, as)}
 		w.relay()
 		for round := range 6 {
+			at := data.Int(t, `select count(*) from done`)
 			for i := range n / 6 {
 				for k := range keys {
 					w.publish(moved{Key: fmt.Sprintf("k%d", k), N: round*n/6 + i})
 				}
 			}
-			at := data.Int(t, `select count(*) from done`)
 			leattest.Within(t, time.Minute, "work is in hand", func() error {
 				if now := data.Int(t, `select count(*) from done`); now == at {
 					return errors.New("nothing new")
@@ -102,38 +99,94 @@ func TestParkedOnceHandlersFrozenAndKilledTakeOneEffectEachInOrder(t *testing.T)
 			time.Sleep(8 * time.Second) // the session expires: this is what is tested
 			victim.signal(syscall.SIGCONT)
 		}
-		leattest.Within(t, 2*time.Minute, "every event has an effect or a dead letter", func() error {
-			if done := data.Int(t, `select count(*) from done`); done < keys*(n-1) {
-				return fmt.Errorf("%d effects", done)
-			}
-			return nil
-		})
-		if twice := data.Int(t, `select count(*) from (select key, n from done group by key, n having count(*) > 1) x`); twice != 0 {
-			t.Errorf("%d events took effect twice", twice)
-		}
-		if wrong := data.Int(t, `select count(*) from done a join done b on a.key = b.key and a.id < b.id and a.n > b.n`); wrong != 0 {
-			t.Errorf("%d pairs are out of order", wrong)
-		}
-		if both := data.Int(t, `select count(*) from done where n = 7`); both != 0 {
-			t.Errorf("%d events that fail for good took effect", both)
-		}
-		letters := map[int64]bool{}
-		leattest.Within(t, time.Minute, "the dead letters", func() error {
-			for _, r := range b.ReadAll(t, leat.DeadLetters(w.topic.Name, w.name), kgo.ReadCommitted()) {
-				headers := make([]leat.Header, len(r.Headers))
-				for i, h := range r.Headers {
-					headers[i] = leat.Header(h)
+		w.parkedSound(keys, n)
+	})
+}
+
+// Killed at each step of parking, of coming back, of giving up and of the transaction beside, with work in
+// hand.
+func TestAParkedOnceHandlerKilledAtEachPointTakesOneEffectEachInOrder(t *testing.T) {
+	t.Parallel()
+	b := broker.Real(t)
+	sql.Each(t, func(t *testing.T, data *sql.Database) {
+		t.Parallel()
+		for _, point := range []string{"park.appended", "park.readback", "park.committed", "park.dlq-sent", "consumer.handled", "once.committing", "once.committed"} {
+			t.Run(point, func(t *testing.T) {
+				const keys, n = 12, 30
+				data.Exec(t, `drop table if exists done`)
+				makeDone(t, data)
+				w := newWorld(t, data, b)
+				w.relay()
+				for i := range n {
+					for k := range keys {
+						w.publish(moved{Key: fmt.Sprintf("k%d", k), N: i})
+					}
 				}
-				d, err := consumer.ParseDeadLetter(headers)
-				if err != nil {
-					t.Fatal(err)
+				as := role{Kind: "parked", Database: data.URL, Brokers: b.Addrs, Name: w.name, Topic: w.topic.Name, Instance: "one"}
+				victim := as
+				victim.CrashAt, victim.CrashOn = point, 3
+				p := start(t, victim)
+				late := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Kill() })
+				_ = p.cmd.Wait()
+				if !late.Stop() {
+					t.Fatalf("it never came to %s for the third time", point)
 				}
-				letters[int64(d.Source.Partition)<<32|d.Source.Offset] = true
+				if status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() {
+					t.Fatalf("it was to kill itself: %v", p.cmd.ProcessState)
+				}
+				heir := start(t, as)
+				w.parkedSound(keys, n)
+				heir.kill()
+			})
+		}
+	})
+}
+
+// makeDone makes the table of effects.
+func makeDone(t *testing.T, data *sql.Database) {
+	id := `id bigint generated always as identity primary key`
+	if !data.IsPostgres() {
+		id = `id integer primary key autoincrement`
+	}
+	data.Exec(t, `create table done (`+id+`, key text, n integer)`)
+}
+
+// parkedSound waits until every event has an effect or a dead letter, and checks that it has one of them,
+// those of a key in order.
+func (w *world) parkedSound(keys, n int) {
+	t, data := w.t, w.data
+	t.Helper()
+	leattest.Within(t, 2*time.Minute, "every event has an effect or a dead letter", func() error {
+		if done := data.Int(t, `select count(*) from done`); done < int64(keys*(n-1)) {
+			return fmt.Errorf("%d effects", done)
+		}
+		return nil
+	})
+	if twice := data.Int(t, `select count(*) from (select key, n from done group by key, n having count(*) > 1) x`); twice != 0 {
+		t.Errorf("%d events took effect twice", twice)
+	}
+	if wrong := data.Int(t, `select count(*) from done a join done b on a.key = b.key and a.id < b.id and a.n > b.n`); wrong != 0 {
+		t.Errorf("%d pairs are out of order", wrong)
+	}
+	if both := data.Int(t, `select count(*) from done where n = 7`); both != 0 {
+		t.Errorf("%d events that fail for good took effect", both)
+	}
+	letters := map[int64]bool{}
+	leattest.Within(t, time.Minute, "the dead letters", func() error {
+		for _, r := range w.b.ReadAll(t, leat.DeadLetters(w.topic.Name, w.name), kgo.ReadCommitted()) {
+			headers := make([]leat.Header, len(r.Headers))
+			for i, h := range r.Headers {
+				headers[i] = leat.Header(h)
 			}
-			if len(letters) != keys {
-				return fmt.Errorf("%d dead letters", len(letters))
+			d, err := consumer.ParseDeadLetter(headers)
+			if err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		})
+			letters[int64(d.Source.Partition)<<32|d.Source.Offset] = true
+		}
+		if len(letters) != keys {
+			return fmt.Errorf("%d dead letters", len(letters))
+		}
+		return nil
 	})
 }

@@ -3,17 +3,16 @@ package outbox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
 
-// Three things are at work at once on PostgreSQL: a batch is sent, the one before it is deleted, and
+// Three things are at work at once on PostgreSQL: a batch is sent, those before it are deleted, and
 // where it was full the one after it is read. What holds them together:
 //
 //   - A read passes over the rows that were taken and are not settled: they may still be visible.
-//   - A batch is committed in Kafka only when the one before it is deleted: a takeover deletes what
-//     the last position names, and nothing earlier.
+//   - A batch is committed in Kafka only when each one before it is deleted, or named by its position: a
+//     takeover deletes what the last position names, and nothing else.
 //   - Any error ends the reign, and with it the batch that was read ahead.
 
 // result is a batch that was read ahead.
@@ -22,18 +21,12 @@ type result struct {
 	err   error
 }
 
-// settlement is a batch that is committed in Kafka, on its way out of the database.
-type settlement struct {
-	done         chan error
-	sent, parked int
-}
-
 // pass relays one batch, empty where nothing waits.
 func (g *reign) pass(ctx context.Context) (*batch, error) {
-	if err := g.promote(ctx); err != nil {
-		return nil, err
-	}
 	b, err := g.take(ctx)
+	if err == nil {
+		err = g.reap(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -43,19 +36,27 @@ func (g *reign) pass(ctx context.Context) (*batch, error) {
 	}
 	if len(b.rows) == 0 {
 		g.reader.sent(b)
-		return b, g.settled(ctx)
+		return b, nil
 	}
 	g.cfg.Hook("relay.selected")
 	messages, out, letters := g.sort(ctx, b)
-	p := g.pos
-	p.Number, p.At, p.Rows, p.Digest, p.Parked = p.Number+1, time.Now().UTC(), b.ids, b.sum, out
+	earlier, named := g.unsettled(b)
+	p := g.pos.next(b, out, earlier, time.Now().UTC())
 	if b.streamed {
 		p.Slot = g.reader.stream.slot
+	}
+	if err := g.parkSaid(ctx, b, out); err != nil {
+		return nil, err
 	}
 	started := time.Now()
 	flushed := g.flush(ctx, b)
 	g.readAhead(ctx, b)
-	ready := func() error { return errors.Join(<-flushed, g.settled(ctx)) }
+	ready := func() error {
+		if err := <-flushed; err != nil || named {
+			return err
+		}
+		return g.settled(ctx)
+	}
 	if err := g.way.send(ctx, &p, messages, letters, ready); err != nil {
 		return nil, errors.Join(g.refused(ctx, b, err), g.settlePart(ctx, b, out, err))
 	}
@@ -64,7 +65,7 @@ func (g *reign) pass(ctx context.Context) (*batch, error) {
 	g.counts.transaction.Since(started)
 	g.cfg.Hook("relay.committed")
 	g.hurdle.passed(b, messages)
-	g.settle(ctx, &p, len(messages))
+	g.settle(ctx, &p, b, len(messages))
 	if !g.overlaps() {
 		return b, g.settled(ctx)
 	}
@@ -80,7 +81,7 @@ func (g *reign) promote(ctx context.Context) (err error) {
 		g.due = time.Now().Add(time.Hour)
 		return nil
 	}
-	g.due, err = promote(ctx, g.db, g.cfg.PollMax)
+	g.due, err = promote(ctx, g.db, g.cfg.Mode.table(), g.cfg.PollMax)
 	return err
 }
 
@@ -95,7 +96,7 @@ func (g *reign) take(ctx context.Context) (*batch, error) {
 		return g.took(r.batch, r.err)
 	}
 	g.hold(time.Now())
-	return g.took(g.reader.next(ctx, g.taken))
+	return g.took(g.reader.next(ctx, g.taken, g.kept))
 }
 
 func (g *reign) took(b *batch, err error) (*batch, error) {
@@ -112,10 +113,10 @@ func (g *reign) readAhead(ctx context.Context, b *batch) {
 		return
 	}
 	g.hold(time.Now())
-	ahead, taken := make(chan result, 1), slices.Clone(g.taken)
+	ahead, taken, kept := make(chan result, 1), slices.Clone(g.taken), g.kept
 	g.ahead = ahead
 	g.helpers.Go(func() {
-		next, err := g.reader.next(ctx, taken)
+		next, err := g.reader.next(ctx, taken, kept)
 		ahead <- result{next, err}
 	})
 }
@@ -129,31 +130,4 @@ func (g *reign) flush(ctx context.Context, b *batch) <-chan error {
 	}
 	g.helpers.Go(func() { done <- flushed(ctx, g.db, b.log) })
 	return done
-}
-
-// settle begins to end the rows of a batch that is committed in Kafka.
-func (g *reign) settle(ctx context.Context, p *position, sent int) {
-	s := &settlement{done: make(chan error, 1), sent: sent, parked: len(p.Parked)}
-	g.behind = s
-	g.helpers.Go(func() {
-		_, err := settle(ctx, g.db, p, false)
-		s.done <- err
-	})
-}
-
-// settled waits until the last batch is out of the database.
-func (g *reign) settled(ctx context.Context) error {
-	s := g.behind
-	if s == nil {
-		return nil
-	}
-	g.behind = nil
-	if err := <-s.done; err != nil {
-		return fmt.Errorf("settle sent events: %w", err)
-	}
-	g.cfg.Hook("relay.deleted")
-	g.counts.published.Add(float64(s.sent))
-	g.counts.parked.Add(float64(s.parked))
-	g.taken = slices.Delete(g.taken, 0, 1)
-	return nil
 }

@@ -17,11 +17,28 @@ type position struct {
 	Number   int64     `json:"number"` // counts the transactions of the outbox
 	At       time.Time `json:"at"`
 	Database database  `json:"database"`
-	Token    string    `json:"token"`            // of the takeover it belongs to
-	Rows     ids       `json:"rows"`             // taken, the parked ones included
-	Digest   string    `json:"digest"`           // of those rows, so that others with the same ids are told apart
-	Parked   []parked  `json:"parked,omitempty"` // of the rows, those that did not leave
-	Slot     string    `json:"slot,omitempty"`   // mode wal: which replication slot has brought all rows since it was made
+	Token    string    `json:"token"` // of the takeover it belongs to
+	departure
+	Said    *place      `json:"said,omitempty"`    // mode message: all that Slot has brought up to there has left
+	Slot    string      `json:"slot,omitempty"`    // modes wal and message: which replication slot has brought all rows since it was made
+	Earlier []departure `json:"earlier,omitempty"` // batches before this one that may still be in the database, oldest first
+}
+
+// departure is the rows of one batch. They go out of the database together or not at all.
+type departure struct {
+	Rows   ids      `json:"rows"`             // taken, the parked ones included
+	Digest string   `json:"digest"`           // of those rows, so that others with the same ids are told apart
+	Parked []parked `json:"parked,omitempty"` // of the rows, those that did not leave
+}
+
+// next is the position when the batch has left, and maybe earlier ones with it. It keeps nothing of the batch's own memory, which is
+// used again: a batch without a place in the log hands on that of the one before.
+func (p position) next(b *batch, out []parked, earlier []departure, now time.Time) position {
+	p.Number, p.At, p.departure, p.Earlier = p.Number+1, now, departure{b.ids, b.sum, out}, earlier
+	if b.said.Number > 0 {
+		p.Said = new(b.said)
+	}
+	return p
 }
 
 type parked struct {
@@ -37,10 +54,13 @@ type database struct {
 	Timeline string `json:"timeline,omitempty"` // PostgreSQL's timeline; "" on SQLite
 }
 
-const positionVersion = 1
+// Version 2 has earlier batches, which a release that does not know of them would send again.
+const positionVersion = 2
 
 func (p *position) encode() ([]byte, error) {
-	p.Version = positionVersion
+	if p.Version = positionVersion; len(p.Earlier) == 0 {
+		p.Version = 1
+	}
 	return json.Marshal(p)
 }
 
@@ -49,8 +69,8 @@ func readPosition(value []byte) (*position, error) {
 	if err := json.Unmarshal(value, p); err != nil {
 		return nil, fmt.Errorf("read a position record: %w", err)
 	}
-	if p.Version != positionVersion {
-		return nil, fmt.Errorf("read a position record: it has version %d, this release reads version %d", p.Version, positionVersion)
+	if p.Version < 1 || p.Version > positionVersion {
+		return nil, fmt.Errorf("read a position record: it has version %d, this release reads versions 1 to %d", p.Version, positionVersion)
 	}
 	return p, nil
 }

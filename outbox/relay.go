@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,12 +32,12 @@ type RelayConfig struct {
 	// that starts with another changes it for all, in some seconds, once what is in hand is finished.
 	// More than one needs PostgreSQL. 0: 1; at most 64.
 	Shards int
-	// Mode is how the relay finds what is to leave. Empty: ModeExact.
+	// Mode is how the relay finds what is to leave. Empty: the box's.
 	Mode Mode
-	// ReplicationURL leads to the server itself in mode wal, where the box's URL leads to a pooler.
+	// ReplicationURL leads to the server itself in modes wal and message, where the box's URL leads to a pooler.
 	// Empty: the box's.
 	ReplicationURL string
-	// BatchRows and BatchBytes bound one Kafka transaction. 0: 5,000 rows, 16 MiB.
+	// BatchRows and BatchBytes bound one Kafka transaction. 0: 10,000 rows, 16 MiB.
 	BatchRows, BatchBytes int
 	// PollMin and PollMax bound the wait between two looks at an outbox in which nothing waits;
 	// events that this process commits wake the relay at once. 0: 2 ms and 50 ms.
@@ -49,11 +50,20 @@ type RelayConfig struct {
 	TransactionTimeout time.Duration
 	// LeaseTTL is after how long without a sign of life another relay takes over. 0: 5 s.
 	LeaseTTL time.Duration
-	// SweepEvery is how often the relay looks at the whole table and not only above its mark. 0: 5 s.
+	// SweepEvery is how often the relay looks at the whole table and not only above its mark; a sixth as
+	// often while it works off a backlog. 0: 5 s.
 	SweepEvery time.Duration
 	// Patience is how long events wait for a topic that is missing or may not be written to before
 	// they are parked. Events of other topics go on. 0: 30 s; negative: for ever.
 	Patience time.Duration
+	// Keep is how long mode retain keeps events that have left, in partitions that go as a whole. 0: 7
+	// days; negative: for ever.
+	Keep time.Duration
+	// Partition is how much time one of them holds, from 1 s on. 0: 24 h.
+	Partition time.Duration
+	// Detach leaves partitions of older events behind as tables of their own, leat_outbox_kept_ and when
+	// they began, for whoever archives and drops them. false: they are dropped.
+	Detach bool
 	// DrainTimeout bounds the end of the work in hand when Run's context ends. 0: 10 s.
 	DrainTimeout time.Duration
 	// Holder names this process in the lease. Empty: a random name.
@@ -66,6 +76,9 @@ type RelayConfig struct {
 	// Logger gets what heals by itself or needs a person. Nil: slog.Default().
 	Logger *slog.Logger
 }
+
+// DefaultKeep is how long mode retain keeps events where RelayConfig does not say.
+const DefaultKeep = 7 * 24 * time.Hour
 
 // Validate names everything that is wrong with the config.
 func (c RelayConfig) Validate() error {
@@ -81,7 +94,11 @@ func (c RelayConfig) Validate() error {
 			faults = append(faults, err)
 		}
 	}
-	if err := c.Mode.fault(c); err != nil {
+	mode := c.Mode
+	if mode == "" && c.Box != nil {
+		mode = c.Box.cfg.Mode
+	}
+	if err := mode.fault(c); err != nil {
 		faults = append(faults, err)
 	}
 	if c.BatchRows < 0 || c.BatchBytes < 0 {
@@ -92,6 +109,14 @@ func (c RelayConfig) Validate() error {
 		faults = append(faults, fmt.Errorf("%d is no number of Shards: 1 to %d", c.Shards, maxShards))
 	case c.Shards > 1 && c.Box != nil && c.Box.db.Dialect() != sqldb.Postgres:
 		faults = append(faults, errors.New("more than one of Shards needs PostgreSQL: SQLite has one writer, which one relay outruns"))
+	}
+	if c.Partition != 0 && c.Partition < time.Second {
+		faults = append(faults, fmt.Errorf("a Partition of %v is too short: at least 1s", c.Partition))
+	}
+	if mode == ModeRetain && c.Box != nil && c.Box.cfg.Payloads != nil && c.Box.cfg.PayloadKeep > 0 {
+		if keep := cmp.Or(c.Keep, DefaultKeep); keep < 0 || keep > c.Box.cfg.PayloadKeep {
+			faults = append(faults, fmt.Errorf("events are kept for longer than their payloads, PayloadKeep %v, and could not be sent again: keep payloads at least as long", c.Box.cfg.PayloadKeep))
+		}
 	}
 	for name, d := range map[string]time.Duration{
 		"PollMin": c.PollMin, "PollMax": c.PollMax, "TransactionTimeout": c.TransactionTimeout,
@@ -114,8 +139,9 @@ func orDefault[T comparable](v *T, d T) {
 func (c RelayConfig) withDefaults() RelayConfig {
 	orDefault(&c.PositionTopic, "leat.outbox."+c.Box.cfg.Source)
 	orDefault(&c.Shards, 1)
+	orDefault(&c.Mode, c.Box.cfg.Mode)
 	orDefault(&c.Mode, ModeExact)
-	orDefault(&c.BatchRows, 5000)
+	orDefault(&c.BatchRows, 10_000)
 	orDefault(&c.BatchBytes, 16<<20)
 	orDefault(&c.PollMin, 2*time.Millisecond)
 	orDefault(&c.PollMax, max(50*time.Millisecond, c.PollMin))
@@ -125,6 +151,8 @@ func (c RelayConfig) withDefaults() RelayConfig {
 	orDefault(&c.SweepEvery, 5*time.Second)
 	orDefault(&c.Patience, 30*time.Second)
 	orDefault(&c.DrainTimeout, 10*time.Second)
+	orDefault(&c.Keep, DefaultKeep)
+	orDefault(&c.Partition, 24*time.Hour)
 	orDefault(&c.Holder, leat.NewID())
 	if c.Hook == nil {
 		c.Hook = func(string) {}
@@ -193,7 +221,7 @@ func (r *Relay) Run(ctx context.Context) error {
 // persist serves until ctx ends, again after each error, which is noted. It returns an error only
 // where a person must change something.
 func (r *Relay) persist(ctx context.Context, note func(error), serve func(context.Context) error) error {
-	backoff, failures := leat.Retry{Base: 50 * time.Millisecond, Max: 5 * time.Second}, 0
+	backoff, failures := leat.Retry{Base: 50 * time.Millisecond, Max: time.Second}, 0
 	for ctx.Err() == nil {
 		started := time.Now()
 		err := serve(ctx)
@@ -205,7 +233,7 @@ func (r *Relay) persist(ctx context.Context, note func(error), serve func(contex
 		}
 		note(err)
 		r.counts.failures.Inc()
-		if _, learned := errors.AsType[*refusedError](err); learned || time.Since(started) > backoff.Max {
+		if _, learned := errors.AsType[*refusedError](err); learned || time.Since(started) > 5*backoff.Max {
 			failures = 0
 		}
 		failures++

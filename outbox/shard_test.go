@@ -2,8 +2,11 @@ package outbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -55,10 +58,12 @@ func TestShardsAreSharedByTheRelays(t *testing.T) {
 	publish()
 	var anew atomic.Int32
 	watch := func(c *outbox.RelayConfig) { c.Logger = counting(&anew) }
-	first, stop := w.relay(shards(4), watch)
+	// What is counted are relays in one another's way, and no leases that a loaded machine lets run out.
+	long := func(c *outbox.RelayConfig) { c.LeaseTTL, c.TransactionTimeout = 20*time.Second, time.Minute }
+	first, stop := w.relay(shards(4), watch, long)
 	led(t, 4, map[*outbox.Relay]int{first: 4})
 	publish()
-	second, _ := w.relay(shards(4), watch)
+	second, _ := w.relay(shards(4), watch, long)
 	led(t, 4, map[*outbox.Relay]int{first: 2, second: 2})
 	publish()
 	w.empty()
@@ -108,6 +113,71 @@ func TestTheNumberOfShardsChangesUnderWriters(t *testing.T) {
 	}
 	w.empty()
 	inOrder(t, w.read(w.topic.Name), truth(t, w.db))
+}
+
+// Relays hang with a transaction in hand. As long as they have their leases the number of shards stays
+// as it is; when they have lost them they are fenced off first, and what they wake up to commit then
+// does not count.
+func TestTheNumberOfShardsWaitsForTheLeasesAndFencesTheRest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, sql.Postgres(t), broker.Real(t))
+	var armed atomic.Bool
+	asleep, wake := make(chan struct{}, 10), make(chan struct{})
+	long := func(c *outbox.RelayConfig) { c.TransactionTimeout = time.Minute }
+	first, _ := w.relay(shards(2), long, func(c *outbox.RelayConfig) {
+		c.Hook = func(point string) {
+			if point == "relay.committing" && armed.Load() {
+				asleep <- struct{}{}
+				<-wake
+			}
+		}
+	})
+	rouse := sync.OnceFunc(func() { close(wake) })
+	defer rouse()
+	led(t, 2, map[*outbox.Relay]int{first: 2})
+	publish := func(n int) {
+		for k := range 40 {
+			w.publish(moved{Key: fmt.Sprint("k", k), N: n})
+		}
+	}
+	publish(1)
+	w.empty()
+	armed.Store(true)
+	publish(2)
+	<-asleep
+	<-asleep // both
+	var waits atomic.Bool
+	second, _ := w.relay(shards(1), long, func(c *outbox.RelayConfig) {
+		c.Logger = slog.New(&hearing{Handler: quiet().Handler(), what: "another number of shards waits for the end of a relay", heard: func() { waits.Store(true) }})
+	})
+	leattest.Eventually(t, "it has asked for a lease", func() error { // and comes on only when it has them all
+		if !waits.Load() {
+			return errors.New("it does not wait")
+		}
+		return nil
+	})
+	inForce := func() int {
+		s, err := second.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Shards
+	}
+	if n := inForce(); n != 2 {
+		t.Errorf("%d shards while relays are at work with 2", n)
+	}
+	// Their process keeps the leases alive; take them away as its death would.
+	w.data.Exec(t, `update leat_lease set expires_at = clock_timestamp() - interval '1 second', token = token + 1000`)
+	publish(3)
+	w.empty()
+	if n := inForce(); n != 1 {
+		t.Errorf("%d shards, want 1", n)
+	}
+	armed.Store(false)
+	rouse()
+	publish(4)
+	w.empty()
+	inOrder(t, w.read(w.topic.Name), 4*40)
 }
 
 func TestShardsNeedPostgres(t *testing.T) {

@@ -61,15 +61,22 @@ func slotOf(ctx context.Context, tx *sqldb.Tx, outbox string) (*SlotStatus, erro
 }
 
 // enslot settles at a takeover which slot the relay reads, if any, and drops all others: one that
-// nobody reads fills the disk.
-func (g *reign) enslot(ctx context.Context, last *position) error {
+// nobody reads fills the disk. heard is what leat_outbox_meta says of the slot that hears what is said
+// to the log; sure, that last is of this very database.
+func (g *reign) enslot(ctx context.Context, last *position, heard string, sure bool) error {
 	switch {
 	case g.db.Dialect() != sqldb.Postgres || g.number > 0, g.reader == nil: // nil: it takes over and does no work
 		return nil
-	case g.cfg.Mode == ModeWAL && g.of > 1:
+	case g.cfg.Mode.streams() && g.of > 1:
 		return &SetupError{
-			What: fmt.Sprintf("mode wal has one shard, and another process asks for %d", g.of),
+			What: fmt.Sprintf("mode %s has one shard, and another process asks for %d", g.cfg.Mode, g.of),
 			Hint: "run all relays of the outbox in the same mode and with one shard",
+		}
+	}
+	ear := strings.TrimPrefix(heard, silent)
+	if ear != "" && ear == heard && g.cfg.Mode != ModeMessage {
+		if err := hush(ctx, g.db, ear); err != nil {
+			return err
 		}
 	}
 	var all []wal.Slot
@@ -80,32 +87,41 @@ func (g *reign) enslot(ctx context.Context, last *position) error {
 	if err != nil {
 		return err
 	}
-	named := ""
-	if last != nil {
-		named = last.Slot
-	}
-	if g.cfg.Mode != ModeWAL {
+	if !g.cfg.Mode.streams() && ear == "" {
 		return g.dropSlots(ctx, all, "")
+	}
+	named := ear
+	if named == "" && last != nil {
+		named = last.Slot
 	}
 	whole, err := g.publication(ctx)
 	if err != nil {
 		return err
 	}
+	what := "; what waits leaves in the order of ids, and a new slot is made"
+	if ear != "" {
+		what = "; WHAT WAS SAID TO THE LOG AND HAD NOT LEFT IS LOST, and a new slot is made"
+	}
 	switch i := slices.IndexFunc(all, func(s wal.Slot) bool { return s.Name == named }); {
 	case named == "":
 	case i < 0:
-		g.warn(ctx, "replication slot "+named+" of the outbox is gone: it was dropped, or a standby was promoted that does not have it; what waits leaves in the order of ids, and a new slot is made")
+		g.warn(ctx, "replication slot "+named+" of the outbox is gone: it was dropped, or a standby was promoted that does not have it"+what)
 	case all[i].Lost():
-		g.warn(ctx, "replication slot "+named+" of the outbox is lost: more than max_slot_wal_keep_size of log was written while no relay read it; what waits leaves in the order of ids, and a new slot is made")
+		g.warn(ctx, "replication slot "+named+" of the outbox is lost: more than max_slot_wal_keep_size of log was written while no relay read it"+what)
 	case !whole:
-		g.warn(ctx, "the publication of the outbox was gone; what waits leaves in the order of ids, and a new slot is made")
+		g.warn(ctx, "the publication of the outbox was gone"+what)
 	default:
 		g.pos.Slot = named
 	}
 	if err := g.dropSlots(ctx, all, g.pos.Slot); err != nil {
 		return err
 	}
-	return g.openStream(ctx)
+	if ear != "" && g.pos.Slot == "" && g.cfg.Mode != ModeMessage {
+		if err := setSlot(ctx, g.db, ""); err != nil || !g.cfg.Mode.streams() {
+			return err
+		}
+	}
+	return g.openStream(ctx, last, heard, sure)
 }
 
 // publication makes the outbox's publication where it is missing, and says whether it was there.
@@ -125,7 +141,11 @@ func (g *reign) publication(ctx context.Context) (there bool, err error) {
 			return err
 		}
 		if keep == "-1" {
-			g.log.InfoContext(ctx, "while no relay is at work the outbox's slot keeps the server's log until the disk is full: set max_slot_wal_keep_size on the server, then it is given up instead, and no event with it")
+			end := "no event with it"
+			if g.cfg.Mode == ModeMessage {
+				end = "with it the events that it has not delivered"
+			}
+			g.log.InfoContext(ctx, "while no relay is at work the outbox's slot keeps the server's log until the disk is full; with max_slot_wal_keep_size set on the server it is given up instead, and "+end)
 		}
 		if there {
 			return nil
@@ -146,9 +166,9 @@ func (g *reign) publication(ctx context.Context) (there bool, err error) {
 func logFault(version int, level string) error {
 	switch {
 	case version < 140000:
-		return &SetupError{What: fmt.Sprintf("mode wal needs PostgreSQL 14, this is %d", version/10000), Hint: "use mode exact, or a newer server"}
+		return &SetupError{What: fmt.Sprintf("modes wal and message need PostgreSQL 14, this is %d", version/10000), Hint: "use mode exact, or a newer server"}
 	case level != "logical":
-		return &SetupError{What: "mode wal reads the server's log, and wal_level is " + level, Hint: "set wal_level to logical and restart the server, or use mode exact"}
+		return &SetupError{What: "modes wal and message read the server's log, and wal_level is " + level, Hint: "set wal_level to logical and restart the server, or use mode exact"}
 	}
 	return nil
 }
@@ -156,7 +176,7 @@ func logFault(version int, level string) error {
 // setupOf makes what a person must change a *SetupError.
 func setupOf(err error) error {
 	if known, ok := errors.AsType[*wal.Error](err); ok && known.Setup {
-		return &SetupError{What: "mode wal can't read the database's log: " + known.Err.Error(), Hint: known.Hint + ", or use mode exact"}
+		return &SetupError{What: "the relay can't read the database's log: " + known.Err.Error(), Hint: known.Hint + ", or use mode exact"}
 	}
 	return err
 }
@@ -186,22 +206,42 @@ func (g *reign) dropSlots(ctx context.Context, all []wal.Slot, but string) error
 	return nil
 }
 
-// openStream begins to read the slot that the position names, or a new one.
-func (g *reign) openStream(ctx context.Context) (err error) {
+// openStream begins to read the slot that was settled on, or a new one. Until the position names it the
+// table is read first: what was there before the slot does not come out of it.
+func (g *reign) openStream(ctx context.Context, last *position, heard string, sure bool) (err error) {
 	prefix := slotPrefix(g.setup.database.Outbox)
-	s := &stream{db: g.db, url: g.cfg.ReplicationURL, slot: g.pos.Slot, publication: prefix}
+	s := &stream{db: g.db, url: g.cfg.ReplicationURL, slot: g.pos.Slot, publication: prefix, made: func(context.Context) error { return nil }}
 	if s.url == "" {
 		s.url = g.db.URL()
 	}
+	known := last != nil && last.Slot == s.slot
 	if s.create = s.slot == ""; s.create {
 		id := strings.ReplaceAll(leat.NewID(), "-", "")
 		s.slot = prefix + "_" + id[len(id)-8:]
 	}
+	if g.cfg.Mode == ModeMessage {
+		s.made = func(ctx context.Context) error { return setSlot(ctx, g.db, s.slot) }
+		if !s.create && heard != s.slot {
+			err = s.made(ctx)
+		}
+	}
+	if err == nil && !s.create && sure {
+		if known && last.Said != nil {
+			s.left, g.pos.Said = *last.Said, last.Said
+		}
+		err = g.forget(ctx, s.slot, s.left)
+	}
+	if err != nil {
+		return err
+	}
 	if s.doubt, err = logEnd(ctx, g.db); err != nil {
 		return err
 	}
+	if !g.cfg.Mode.streams() {
+		g.drain = s.doubt
+	}
 	s.begin(ctx)
-	g.reader.stream, g.reader.byTable = s, s.create
+	g.reader.stream, g.reader.byTable = s, s.create || !known
 	return nil
 }
 

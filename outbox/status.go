@@ -68,8 +68,23 @@ func (b *Box) Status(ctx context.Context) (s Status, err error) {
 }
 
 func headOf(ctx context.Context, tx *sqldb.Tx, s *Status) error {
+	query, args := `select id, at from leat_outbox order by id limit 1`, []any(nil)
+	if tx.Dialect() == sqldb.Postgres {
+		c, err := cursorOf(ctx, tx)
+		if err != nil {
+			return err
+		}
+		n, err := keptWaiting(ctx, tx, c, statusRows)
+		if err != nil {
+			return err
+		}
+		s.Rows = min(s.Rows+n, statusRows)
+		var waits string
+		waits, args = c.waits(nil)
+		query = `select id, at from ((` + query + `) union all (select id, at from leat_outbox_kept where ` + waits + ` order by id limit 1)) heads order by id limit 1`
+	}
 	var at int64
-	err := tx.QueryRow(ctx, `select id, at from leat_outbox order by id limit 1`).Scan(&s.Head, &at)
+	err := tx.QueryRow(ctx, query, args...).Scan(&s.Head, &at)
 	switch {
 	case err == nil:
 		s.Age = max(time.Since(time.UnixMicro(at)), 0)
@@ -89,7 +104,7 @@ func headOf(ctx context.Context, tx *sqldb.Tx, s *Status) error {
 
 const oldestWriter = `select coalesce(extract(epoch from clock_timestamp() - min(a.xact_start)), 0)::float8
 	from pg_locks l join pg_stat_activity a on a.pid = l.pid
-	where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted and l.relation = 'leat_outbox'::regclass
+	where l.locktype = 'relation' and l.mode = 'RowExclusiveLock' and l.granted and l.relation in ` + written + `
 	and l.database = (select oid from pg_database where datname = current_database())`
 
 // state is what a shard's relay says of itself.
@@ -147,11 +162,11 @@ func (r *Relay) Skip(ctx context.Context, id int64) error { return r.box.Skip(ct
 // note says that the relay neither leads nor stands by.
 func (s *shard) note(err error) { s.become(false, err) }
 
-// standsBy says that another relay leads.
-func (s *shard) standsBy() { s.become(false, nil) }
+// standsBy says that another relay leads, and err why that is not enough to be ready.
+func (s *shard) standsBy(err error) { s.become(false, err) }
 
-// leads says that this relay leads and is well.
-func (s *shard) leads() { s.become(true, nil) }
+// leads says that this relay leads, and err why it is not ready all the same.
+func (s *shard) leads(err error) { s.become(true, err) }
 
 func (s *shard) become(leading bool, err error) {
 	s.mu.Lock()

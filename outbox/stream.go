@@ -21,9 +21,10 @@ import (
 type stream struct {
 	db                *sqldb.DB
 	url               string
-	slot, publication string
-	create            bool          // the slot is to be made first
-	opened            chan struct{} // closed once the stream has begun
+	slot, publication string                      // the publication's name begins what is said to the log too
+	create            bool                        // the slot is to be made first
+	made              func(context.Context) error // called when it is
+	opened            chan struct{}               // closed once the stream has begun
 	came              chan chunk
 	ended             chan struct{} // closed when nothing more comes
 	acked             atomic.Uint64 // everything before is in Kafka
@@ -37,6 +38,7 @@ type stream struct {
 	rest  chunk   // came and was not taken
 	upTo  wal.LSN // everything before was taken
 	doubt wal.LSN // what was committed before may have left: the table knows
+	left  place   // what was said up to there has left
 }
 
 // chunk is a part of the stream.
@@ -110,6 +112,9 @@ func (s *stream) run(ctx context.Context) error {
 		if err := conn.CreateSlot(ctx, s.slot); err != nil {
 			return setupOf(err)
 		}
+		if err := s.made(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.start(ctx, conn); err != nil {
 		return setupOf(err)
@@ -139,7 +144,7 @@ func (s *stream) start(ctx context.Context, conn *wal.Conn) error {
 
 // receive decodes the stream until ctx ends.
 func (s *stream) receive(ctx context.Context, conn *wal.Conn) error {
-	var in intake
+	in := intake{prefix: s.publication}
 	var told time.Time
 	for {
 		if time.Since(told) >= statusEvery {
@@ -201,9 +206,11 @@ func (s *stream) pass(ctx context.Context, conn *wal.Conn, part chunk) error {
 type intake struct {
 	decoder wal.Decoder
 	change  wal.Change
+	prefix  string  // of what is said to the log for this outbox
 	inside  bool    // a transaction
 	commit  wal.LSN // of that one
 	xid     uint32
+	number  int32 // of the last event that it has said
 	open    chunk
 	bytes   int
 }
@@ -223,7 +230,7 @@ func (in *intake) take(f wal.Frame) (done chunk, err error) {
 	}
 	switch c.Kind {
 	case wal.Begin:
-		in.inside, in.commit, in.xid = true, c.LSN, c.XID
+		in.inside, in.commit, in.xid, in.number = true, c.LSN, c.XID, 0
 	case wal.Insert:
 		if c.Table.Name != outboxTable.name {
 			return done, nil
@@ -232,16 +239,31 @@ func (in *intake) take(f wal.Frame) (done chunk, err error) {
 		if err := readInsert(c, &a); err != nil {
 			return done, fmt.Errorf("read outbox row %d from the replication stream: %w", a.row.id, err)
 		}
-		in.open.rows = append(in.open.rows, a)
-		if in.bytes += a.event.Size(); in.bytes < chunkBytes {
+		return in.add(a), nil
+	case wal.Message:
+		if c.Prefix != in.prefix || !c.Transactional {
 			return done, nil
 		}
-		done, in.open, in.bytes = in.open, chunk{}, 0
+		in.number++
+		a := arrival{commit: in.commit, xid: in.xid, row: row{id: -int64(c.LSN), at: place{in.commit, in.number}}}
+		if err := readSaying(string(c.Content), &a.event); err != nil {
+			return done, fmt.Errorf("read what was said to the log at %v: %w", c.LSN, err)
+		}
+		return in.add(a), nil
 	case wal.Commit:
 		done, in.open, in.bytes = in.open, chunk{}, 0
 		in.inside, done.end = false, c.End
 	}
 	return done, nil
+}
+
+// add takes an event in, and gives a piece of its transaction where that has grown large.
+func (in *intake) add(a arrival) (done chunk) {
+	in.open.rows = append(in.open.rows, a)
+	if in.bytes += a.event.Size(); in.bytes >= chunkBytes {
+		done, in.open, in.bytes = in.open, chunk{}, 0
+	}
+	return done
 }
 
 // readInsert reads an inserted row, whatever the order of its columns.
@@ -263,7 +285,7 @@ func readInsert(c *wal.Change, a *arrival) (err error) {
 		case "event_type":
 			m.Type = v.Text()
 		case "attributes":
-			err = readAttributes(v.Data, m)
+			err = readAttributes(v.Text(), m)
 		case "data":
 			m.Data, err = v.Bytes()
 		default:
@@ -290,13 +312,19 @@ func (s *stream) next(ctx context.Context, l look, b *batch) error {
 		n := 0
 		for n < len(s.rest.rows) && len(b.rows) < l.rows && b.bytes < l.bytes {
 			a := &s.rest.rows[n]
-			uncertain = uncertain || a.commit < s.doubt
+			if n++; a.row.said() {
+				if !a.row.at.after(s.left) {
+					continue
+				}
+				b.said = a.row.at
+			} else {
+				uncertain = uncertain || a.commit < s.doubt
+			}
 			b.rows, b.events = append(b.rows, a.row), append(b.events, a.event)
 			if len(xids) == 0 || xids[len(xids)-1] != a.xid {
 				xids = append(xids, a.xid)
 			}
 			b.bytes += a.event.Size()
-			n++
 		}
 		if s.rest.rows = s.rest.rows[n:]; len(s.rest.rows) > 0 {
 			b.full = true
@@ -347,9 +375,11 @@ func (s *stream) more(ctx context.Context, wait <-chan time.Time, some bool) (mo
 
 // certify leaves in the batch what is still in the table and not on its way out.
 func (s *stream) certify(ctx context.Context, l look, b *batch) error {
-	asked := make([]int64, len(b.rows))
+	asked := make([]int64, 0, len(b.rows))
 	for i := range b.rows {
-		asked[i] = b.rows[i].id
+		if !b.rows[i].said() {
+			asked = append(asked, b.rows[i].id)
+		}
 	}
 	there, err := present(ctx, s.db, asked)
 	if err != nil {
@@ -358,11 +388,15 @@ func (s *stream) certify(ctx context.Context, l look, b *batch) error {
 	n := 0
 	b.bytes = 0
 	for i := range b.rows {
-		skip, waits := there[b.rows[i].id]
-		if !waits || l.passes(b.rows[i].id) {
-			continue
+		r := b.rows[i]
+		if !r.said() {
+			skip, waits := there[r.id]
+			if !waits || l.passes(r.id) {
+				continue
+			}
+			r.skip = skip
 		}
-		b.rows[n], b.events[n] = row{id: b.rows[i].id, skip: skip}, b.events[i]
+		b.rows[n], b.events[n] = r, b.events[i]
 		b.bytes += b.events[n].Size()
 		n++
 	}
@@ -446,9 +480,11 @@ func inProgress(snapshot string) (func(xid uint32) bool, error) {
 
 // seal notes the ids of a batch that is not in their order, and their digest in their order.
 func (b *batch) seal() {
-	byID := make([]int, len(b.rows))
-	for i := range byID {
-		byID[i] = i
+	byID := make([]int, 0, len(b.rows))
+	for i := range b.rows {
+		if !b.rows[i].said() {
+			byID = append(byID, i)
+		}
 	}
 	slices.SortFunc(byID, func(i, j int) int { return int(b.rows[i].id - b.rows[j].id) })
 	sum := newDigest()

@@ -101,7 +101,7 @@ func (tx *Tx) write(ctx context.Context) error {
 		}
 		tx.events = slices.DeleteFunc(tx.events, later)
 	}
-	if err := tx.writeTo(ctx, outboxTable, tx.events); err != nil {
+	if err := tx.writeTo(ctx, tx.box.cfg.Mode.table(), tx.events); err != nil {
 		return err
 	}
 	tx.events = tx.events[:0]
@@ -114,7 +114,16 @@ type table struct{ name, time string }
 var (
 	outboxTable  = table{"leat_outbox", "at"}
 	delayedTable = table{"leat_outbox_delayed", "due"}
+	keptTable    = table{"leat_outbox_kept", "at"}
 )
+
+// table is where events that are due are written to.
+func (m Mode) table() table {
+	if m == ModeRetain {
+		return keptTable
+	}
+	return outboxTable
+}
 
 // maxInsert bounds the rows of one statement: SQLite takes 32,766 parameters, PostgreSQL 65,535.
 const maxInsert = 4000
@@ -132,6 +141,12 @@ func (tx *Tx) writeTo(ctx context.Context, to table, events []outgoing) error {
 }
 
 func (tx *Tx) insert(ctx context.Context, to table, events []outgoing) error {
+	if err := tx.keepClaims(ctx, events); err != nil {
+		return err
+	}
+	if to == outboxTable && tx.box.cfg.Mode == ModeMessage {
+		return tx.say(ctx, events)
+	}
 	args := make([]any, 0, len(events)*insertColumns)
 	var attributes []byte
 	for i := range events {
@@ -140,11 +155,20 @@ func (tx *Tx) insert(ctx context.Context, to table, events []outgoing) error {
 		attributes = appendAttributes(attributes, &m.Message)
 		args = append(args, m.at.UnixMicro(), m.Topic, orNull(m.Key), m.ID, m.Type, attributes[at:len(attributes):len(attributes)], orNull(m.Data))
 	}
-	if _, err := tx.Exec(ctx, insertSQL(to, len(events)), args...); err != nil {
-		return err
-	}
-	return tx.keepClaims(ctx, events)
+	return tx.last(ctx, insertSQL(to, len(events)), len(events), args)
 }
+
+// last runs a statement for n events: with the commit where they are few.
+func (tx *Tx) last(ctx context.Context, query string, n int, args []any) error {
+	if n <= fewEvents {
+		return tx.ExecLast(ctx, query, args...)
+	}
+	_, err := tx.Exec(ctx, query, args...)
+	return err
+}
+
+// fewEvents travel with the commit; the text of such a statement is kept too.
+const fewEvents = 16
 
 // orNull keeps nil and empty bytes apart in the database: a nil []byte in an interface is not nil.
 func orNull(b []byte) any {
@@ -193,7 +217,7 @@ func insertSQL(to table, n int) string {
 		}
 		b.WriteByte(')')
 	}
-	if n <= 16 {
+	if n <= fewEvents {
 		insertTexts.Store(key, b.String())
 	}
 	return b.String()

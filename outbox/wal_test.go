@@ -41,6 +41,17 @@ func (w *world) slot() (s wal.Slot) {
 	return s
 }
 
+// unread waits until the server knows that nobody reads the slot any more.
+func (w *world) unread() {
+	w.t.Helper()
+	leattest.Eventually(w.t, "nobody reads the slot", func() error {
+		if s := w.slot(); s.Active {
+			return fmt.Errorf("slot %+v", s)
+		}
+		return nil
+	})
+}
+
 // follows waits until a relay has taken what was there from the table, and reads the slot.
 func (w *world) follows() {
 	w.t.Helper()
@@ -141,6 +152,7 @@ func TestALostSlotLosesNothingAndIsTold(t *testing.T) {
 			for n := 3; n <= 10; n++ {
 				w.publish(moved{Key: "k", N: n})
 			}
+			w.unread()
 			var args []any
 			if strings.Contains(c.do, "$1") {
 				args = append(args, w.slot().Name)

@@ -24,12 +24,17 @@ func (r *shard) open(ctx context.Context, s *setup) (way, error) {
 		ID:      r.transactionalID(s),
 		Timeout: r.cfg.TransactionTimeout,
 		Pause:   r.cfg.Pause,
+		Linger:  gathering,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("take over the outbox's transactions: %w", err)
 	}
 	return &transactional{t: t, outbox: s.database.Outbox, topic: r.cfg.PositionTopic, partition: int32(r.number), timeout: r.cfg.TransactionTimeout, hook: r.cfg.Hook}, nil
 }
+
+// gathering is longer than it takes to hand over a transaction's records, whose sending ends the wait:
+// so batches are large, which is half the work for the broker.
+const gathering = 100 * time.Millisecond
 
 // transactional puts the events and the position into one Kafka transaction.
 type transactional struct {
@@ -42,6 +47,8 @@ type transactional struct {
 }
 
 func (w *transactional) close() { w.t.Close() }
+
+func (w *transactional) tend(ctx context.Context) error { return w.t.Tend(ctx) }
 
 // last reads the topic up to the high watermark: what is committed may lie behind another outbox's
 // open transaction, where the last stable offset does not reach. That one ends by its timeout.
@@ -75,6 +82,9 @@ func (w *transactional) send(ctx context.Context, p *position, messages []leat.M
 	if err := w.t.Produce(ctx, letters, kafka.Raw{Topic: w.topic, Partition: w.partition, Key: []byte(w.outbox), Value: value}); err != nil {
 		return err
 	}
+	if err := w.t.Flush(ctx); err != nil {
+		return err
+	}
 	w.hook("relay.produced")
 	if ready != nil {
 		if err := ready(); err != nil {
@@ -94,6 +104,8 @@ type plain struct {
 }
 
 func (w *plain) close() { w.p.Close() }
+
+func (w *plain) tend(context.Context) error { return nil }
 
 func (w *plain) last(context.Context) (*position, error) { return nil, nil }
 

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -52,6 +55,7 @@ type world struct {
 	topic leat.Topic
 	stray leat.Topic
 	name  string
+	table string // that events are written to
 }
 
 // embedded is a kfake cluster that says that it is embedded.
@@ -70,6 +74,13 @@ func newWorld(t testing.TB, data *sql.Database, b *broker.Broker, change ...func
 	b.CreateTopic(t, w.topic.Name, 6, nil)
 	w.db = openDB(t, data)
 	w.box = w.newBox(w.db, change...)
+	var cfg outbox.Config
+	for _, f := range change {
+		f(&cfg)
+	}
+	if w.table = "leat_outbox"; cfg.Mode == outbox.ModeRetain {
+		w.table = "leat_outbox_kept"
+	}
 	if err := w.box.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +114,13 @@ func (w *world) kafka() kafka.Config {
 	return kafka.Config{Brokers: w.b.Addrs, Dial: w.b.Dial, Logger: quiet()}
 }
 
+// calm is a lease that a loaded machine does not let run out.
+const calm = 10 * time.Second
+
 // relay starts a relay that ends with the test, or when the function that is returned is called.
 func (w *world) relay(change ...func(*outbox.RelayConfig)) (r *outbox.Relay, stop func()) {
 	w.t.Helper()
-	cfg := outbox.RelayConfig{Box: w.box, Kafka: w.kafka(), Logger: quiet(), LeaseTTL: time.Second, PositionTopic: "position." + w.name}
+	cfg := outbox.RelayConfig{Box: w.box, Kafka: w.kafka(), Logger: quiet(), LeaseTTL: calm, PositionTopic: "position." + w.name}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -141,10 +155,11 @@ func (w *world) publish(events ...any) {
 	}
 }
 
-// empty waits until nothing waits in the outbox, nor for its time.
+// empty waits until nothing waits in the outbox, nor for its time: for as long as servers or a relay may
+// be away (backWithin), and what has come meanwhile takes to leave on a loaded machine.
 func (w *world) empty() {
 	w.t.Helper()
-	leattest.Within(w.t, 2*time.Minute, "the outbox is empty", func() error {
+	leattest.Within(w.t, 4*time.Minute, "the outbox is empty", func() error {
 		s, err := w.box.Status(w.t.Context())
 		if err != nil {
 			return err
@@ -153,6 +168,32 @@ func (w *world) empty() {
 			return fmt.Errorf("%d rows wait, %d more for their time; trouble: %s", s.Rows, s.Delayed, s.Trouble)
 		}
 		return nil
+	})
+	w.silent()
+	w.marked()
+}
+
+// marked waits until the transactions on the topics have their markers, which the broker writes after it
+// has answered: until then a reader does not see them.
+func (w *world) marked() {
+	w.t.Helper()
+	adm := kadm.NewClient(w.b.Client(w.t))
+	defer adm.Close()
+	leattest.Eventually(w.t, "the transactions have their markers", func() error {
+		high, err := adm.ListEndOffsets(w.t.Context(), w.topic.Name, w.stray.Name)
+		stable, err2 := adm.ListCommittedOffsets(w.t.Context(), w.topic.Name, w.stray.Name)
+		err = errors.Join(err, err2)
+		high.Each(func(o kadm.ListedOffset) {
+			s, ok := stable.Lookup(o.Topic, o.Partition)
+			switch {
+			case errors.Is(o.Err, kerr.UnknownTopicOrPartition): // it may be missing
+			case o.Err != nil || !ok || s.Err != nil:
+				err = errors.Join(err, o.Err, s.Err, fmt.Errorf("the ends of %s/%d are not told", o.Topic, o.Partition))
+			case s.Offset < o.Offset:
+				err = errors.Join(err, fmt.Errorf("%s/%d ends at %d, and is stable to %d", o.Topic, o.Partition, o.Offset, s.Offset))
+			}
+		})
+		return err
 	})
 }
 
@@ -238,14 +279,47 @@ func quiet() *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-// everywhere runs body on each pair of database and cluster that the relay knows.
+// everywhere runs body on each pair of database and cluster that the relay knows, side by side.
 func everywhere(t *testing.T, body func(t *testing.T, w *world)) {
-	t.Run("sqlite on the embedded broker", func(t *testing.T) { body(t, newWorld(t, sql.SQLite(t), embedded(t, false))) })
-	t.Run("sqlite on kfake with transactions", func(t *testing.T) {
-		body(t, newWorld(t, sql.SQLite(t), broker.Fake(t, broker.FakeConfig{})))
-	})
-	t.Run("sqlite on kafka", func(t *testing.T) { body(t, newWorld(t, sql.SQLite(t), broker.Real(t))) })
-	t.Run("postgres on kafka", func(t *testing.T) { body(t, newWorld(t, sql.Postgres(t), broker.Real(t))) })
+	for _, on := range []struct {
+		name  string
+		world func(t *testing.T) *world
+	}{
+		{"sqlite on the embedded broker", func(t *testing.T) *world { return newWorld(t, sql.SQLite(t), embedded(t, false)) }},
+		{"sqlite on kfake with transactions", func(t *testing.T) *world {
+			return newWorld(t, sql.SQLite(t), broker.Fake(t, broker.FakeConfig{}))
+		}},
+		{"sqlite on kafka", func(t *testing.T) *world { return newWorld(t, sql.SQLite(t), broker.Real(t)) }},
+		{"postgres on kafka", func(t *testing.T) *world { return newWorld(t, sql.Postgres(t), broker.Real(t)) }},
+		{"postgres that retains on the embedded broker", func(t *testing.T) *world { return newWorld(t, sql.Postgres(t), embedded(t, false), retains) }},
+		{"postgres that retains on kfake with transactions", func(t *testing.T) *world {
+			return newWorld(t, sql.Postgres(t), broker.Fake(t, broker.FakeConfig{}), retains)
+		}},
+		{"postgres that retains on kafka", func(t *testing.T) *world { return newWorld(t, sql.Postgres(t), broker.Real(t), retains) }},
+	} {
+		t.Run(on.name, func(t *testing.T) {
+			t.Parallel()
+			body(t, on.world(t))
+		})
+	}
+}
+
+// hearing calls heard when what is logged.
+type hearing struct {
+	slog.Handler
+	what  string
+	heard func()
+}
+
+func (h *hearing) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == h.what {
+		h.heard()
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h *hearing) WithAttrs(a []slog.Attr) slog.Handler {
+	return &hearing{h.Handler.WithAttrs(a), h.what, h.heard}
 }
 
 // counting counts the times that a relay says that it starts anew.

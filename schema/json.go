@@ -17,7 +17,7 @@ var JSON leat.Codec = new(jsonCodec)
 // jsonCodec keeps the plan of each type that it has met. There are as many as event types.
 type jsonCodec struct {
 	plans    sync.Map // reflect.Type -> *plan
-	decoders sync.Map // reflect.Type -> bool: by the standard library
+	decoders sync.Map // reflect.Type of a pointer -> *decoder
 }
 
 // ContentType is application/json.
@@ -41,13 +41,22 @@ func (c *jsonCodec) Append(dst []byte, k *leat.Kind, v any) ([]byte, error) {
 	return append(dst[:from], data...), nil
 }
 
+// decoder is how one type is read.
+type decoder struct {
+	reading   *reading // nil: not the quick way
+	unmarshal func(data []byte, v any) error
+}
+
 // Decode reads data into v, a pointer.
 func (c *jsonCodec) Decode(data []byte, k *leat.Kind, v any) error {
-	unmarshal := jsonv1.Unmarshal
-	if c.standardOnly(reflect.TypeOf(v)) {
-		unmarshal = stdjson.Unmarshal
+	d := c.decoderOf(reflect.TypeOf(v))
+	if d.reading != nil {
+		// What v holds already would be merged with data.
+		if to := reflect.ValueOf(v); !to.IsNil() && to.Elem().IsZero() && d.reading.into(data, to) {
+			return nil
+		}
 	}
-	if err := unmarshal(data, v); err != nil {
+	if err := d.unmarshal(data, v); err != nil {
 		return fmt.Errorf("decode %s from JSON: %w", k.Type, err)
 	}
 	return nil
@@ -61,17 +70,19 @@ func (c *jsonCodec) planOf(t reflect.Type) *plan {
 	return p.(*plan)
 }
 
-// standardOnly says whether the type holds a json.Number, which the other engine does not know.
-func (c *jsonCodec) standardOnly(t reflect.Type) bool {
-	if t == nil {
-		return true
+func (c *jsonCodec) decoderOf(t reflect.Type) *decoder {
+	if d, ok := c.decoders.Load(t); ok {
+		return d.(*decoder)
 	}
-	if only, ok := c.decoders.Load(t); ok {
-		return only.(bool)
+	d := &decoder{unmarshal: jsonv1.Unmarshal}
+	switch {
+	case t == nil || holds(t, map[reflect.Type]bool{}, func(t reflect.Type) bool { return t == numberType }):
+		d.unmarshal = stdjson.Unmarshal // the other engine does not know json.Number
+	case t.Kind() == reflect.Pointer:
+		d.reading = newReading(t.Elem())
 	}
-	only := holds(t, map[reflect.Type]bool{}, func(t reflect.Type) bool { return t == numberType })
-	c.decoders.Store(t, only)
-	return only
+	c.decoders.Store(t, d)
+	return d
 }
 
 // holds walks a type with all that it is made of.

@@ -39,7 +39,7 @@ type room struct{ v reflect.Value }
 // left to the standard library as a whole.
 func newPlan(t reflect.Type) *plan {
 	p := &plan{encode: standard}
-	if recursive(t, nil) || holds(t, map[reflect.Type]bool{}, pointerMarshals) {
+	if recursive(t, nil, encodesItself) || holds(t, map[reflect.Type]bool{}, pointerMarshals) {
 		p.encode = func([]byte, reflect.Value) ([]byte, error) { return nil, errStandard }
 	} else {
 		p.encode = encoderOf(t)
@@ -72,23 +72,23 @@ func pointerMarshals(t reflect.Type) bool {
 		p.Implements(textType) && !t.Implements(textType)
 }
 
-// recursive says whether a value of t can hold a value of t.
-func recursive(t reflect.Type, above []reflect.Type) bool {
+// recursive says whether a value of t can hold a value of t. What leaf says ends the walk.
+func recursive(t reflect.Type, above []reflect.Type, leaf func(reflect.Type) bool) bool {
 	for _, a := range above {
 		if a == t {
 			return true
 		}
 	}
-	if encodesItself(t) {
+	if leaf(t) {
 		return false
 	}
 	above = append(above, t)
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return recursive(t.Elem(), above)
+		return recursive(t.Elem(), above, leaf)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if recursive(t.Field(i).Type, above) {
+			if recursive(t.Field(i).Type, above, leaf) {
 				return true
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/consumer/redrive"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
@@ -25,22 +27,22 @@ import (
 	"github.com/leatdev/leat/service"
 )
 
-// Services that may do what their manifests say, and nothing else, make their topics, relay, consume,
-// park, answer, transform and write dead letters; a topic outside is closed to them.
+// Services that may do what their manifests say, and nothing else, make their topics, relay, by more
+// shards than at their first start, consume, park, retry later, answer, transform, share and write dead
+// letters; a topic outside is closed to them.
 func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a real server: layer 2, not under -short")
 	}
 	leattest.Need(t, "kafka")
-	users := map[string]string{"asker": "a", "worker": "w", "copier": "c"}
+	users := map[string]string{"asker": "a", "worker": "w", "copier": "c", "tally": "t", "mailer": "m", "ann": "n"}
 	k, err := server.StartKafka(t.Context(), server.KafkaConfig{Security: &server.Security{Users: users}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	k.CloseAfter(t)
 	b := broker.At(k.Brokers()...)
-	admin := kadm.NewClient(b.Client(t))
 	const prefix = "p."
 	b.CreateTopic(t, prefix+"secrets", 1, nil)
 
@@ -63,14 +65,31 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 			return []copied{copied(e.Data)}, nil
 		})},
 	}
+	var effects sync.Map
+	mailer := service.Config{
+		Name: "mailer",
+		Handlers: []leat.Handler{consumer.On(requests, func(_ context.Context, e *leat.Event[asked]) error {
+			if e.Data.ID == "late" {
+				return errors.New("never")
+			}
+			return nil
+		}, consumer.Unordered(), consumer.WithRetry(leat.Retry{Attempts: 1}), consumer.RetryTopics(leat.RetryTopics{
+			Delays: []time.Duration{100 * time.Millisecond, 200 * time.Millisecond}, Spring: &leat.SpringRetries{},
+		}))},
+	}
 	url := sql.Postgres(t).URL
 	hosts := map[string]*service.Host{}
-	for _, c := range []service.Config{asking(), worker, copier} {
-		allow(t, admin, c.Name, c.Manifest(prefix).ACLs(false))
-		hosts[c.Name] = hosting(t, service.HostConfig{
+	for _, c := range []service.Config{asking(), worker, copier, tallied(&effects), mailer} {
+		b.Grant(t, c.Name, c.Manifest(prefix).ACLs(false)...)
+		cfg := service.HostConfig{
 			Services: []service.Config{c}, DatabaseURL: url, Prefix: prefix, Logger: quiet(),
 			Kafka: as(k, c.Name, users[c.Name]),
-		})
+		}
+		if c.Name == "asker" {
+			t.Run("asker has one shard", func(t *testing.T) { hosting(t, cfg) })
+			cfg.Services[0].OutboxShards = 4
+		}
+		hosts[c.Name] = hosting(t, cfg)
 	}
 	for _, id := range []string{"1", "bad", "late"} {
 		w := httptest.NewRecorder()
@@ -79,12 +98,34 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 			t.Fatalf("ask: %d %s", w.Code, w.Body)
 		}
 	}
-	for topic, want := range map[string]int{"test.results": 2, "test.copies": 2, "test.requests.p.worker.dlq": 1} {
+	for topic, want := range map[string]int{
+		"test.results": 2, "test.copies": 2, "test.requests.p.worker.dlq": 1, "test.requests.p.tally.share.dlq": 1,
+		"test.requests-retry-100": 1, "test.requests-retry-200": 1, "test.requests.p.mailer.dlq": 1,
+	} {
 		leattest.Eventually(t, fmt.Sprintf("%d records in %s", want, topic), func() error {
-			if n := len(b.ReadAll(t, prefix+topic, kgo.ReadCommitted())); n != want {
+			if n := len(b.ReadAll(t, prefix+topic, kgo.ReadCommitted())); n < want { // more: some may come twice
 				return fmt.Errorf("%d records", n)
 			}
 			return nil
+		})
+	}
+
+	// A person with the rights of an operator gives letters back, where the service parks and where not.
+	ann, err := kafka.Open(t.Context(), as(k, "ann", users["ann"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ann.Close()
+	for _, c := range []service.Config{worker, mailer} {
+		b.Grant(t, "ann", c.Manifest(prefix).OperatorACLs()...)
+		job := redrive.Job{Client: ann, Group: prefix + c.Name, Topic: prefix + requests.Name, Act: redrive.Redriven, By: "ann"}
+		done := 0
+		leattest.Eventually(t, c.Name+"'s letter goes back", func() error {
+			tally, err := job.Run(t.Context())
+			if done += tally.Done; err == nil && done == 0 {
+				err = errors.New("nothing is left to go back")
+			}
+			return err
 		})
 	}
 
@@ -124,8 +165,24 @@ func as(k *server.Kafka, user, password string) kafka.Config {
 	}
 }
 
-// hosting runs a host until the test ends.
+// hosting is a host that runs until the test ends, and is ready.
 func hosting(t *testing.T, cfg service.HostConfig) *service.Host {
+	t.Helper()
+	h, ended := running(t, cfg)
+	leattest.Eventually(t, cfg.Services[0].Name+" is ready", func() error {
+		select {
+		case err := <-ended:
+			ended <- nil
+			t.Fatalf("the host ended: %v", err)
+		default:
+		}
+		return h.Ready()
+	})
+	return h
+}
+
+// running is a host that runs until the test ends, ready or not.
+func running(t *testing.T, cfg service.HostConfig) (*service.Host, chan error) {
 	t.Helper()
 	h, err := service.NewHost(cfg)
 	if err != nil {
@@ -140,55 +197,7 @@ func hosting(t *testing.T, cfg service.HostConfig) *service.Host {
 			t.Error(err)
 		}
 	})
-	leattest.Eventually(t, cfg.Services[0].Name+" is ready", func() error {
-		select {
-		case err := <-ended:
-			ended <- nil
-			t.Fatalf("the host ended: %v", err)
-		default:
-		}
-		return h.Ready()
-	})
-	return h
-}
-
-// allow gives a user rights, as kafka-acls would.
-func allow(t *testing.T, admin *kadm.Client, user string, acls []kafka.ACL) {
-	t.Helper()
-	operations := map[string]kadm.ACLOperation{
-		"Read": kadm.OpRead, "Write": kadm.OpWrite, "Create": kadm.OpCreate, "Describe": kadm.OpDescribe,
-		"DescribeConfigs": kadm.OpDescribeConfigs, "AlterConfigs": kadm.OpAlterConfigs, "Alter": kadm.OpAlter,
-	}
-	for _, a := range acls {
-		builder := kadm.NewACLs().Allow("User:" + user).AllowHosts()
-		switch a.Resource {
-		case kafka.TopicResource:
-			builder = builder.Topics(a.Name)
-		case kafka.GroupResource:
-			builder = builder.Groups(a.Name)
-		case kafka.TransactionalIDResource:
-			builder = builder.TransactionalIDs(a.Name)
-		}
-		builder = builder.ResourcePatternType(kadm.ACLPatternLiteral)
-		if a.Prefixed {
-			builder = builder.ResourcePatternType(kadm.ACLPatternPrefixed)
-		}
-		for _, o := range a.Operations {
-			op, known := operations[o]
-			if !known {
-				t.Fatalf("%s is no operation", o)
-			}
-			results, err := admin.CreateACLs(t.Context(), builder.Operations(op))
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range results {
-				if r.Err != nil {
-					t.Fatal(r.Err)
-				}
-			}
-		}
-	}
+	return h, ended
 }
 
 func TestACLsInEachForm(t *testing.T) {

@@ -22,9 +22,16 @@ type Config struct {
 	// Handlers say what the service does with the events of other services' topics and its own.
 	Handlers []leat.Handler
 
+	// Shared is work that is done as from a queue, by a share group beside the consumer group.
+	Shared Shared
+
 	// OutboxShards is how many relays share the service's outbox, each with the events of its keys and
 	// divided among the processes; see outbox.RelayConfig. On PostgreSQL only: SQLite has one. 0: 1.
 	OutboxShards int
+
+	// Tuning sets bounds and times of the consumer, the inbox and the relay; its zero value leaves all
+	// at their defaults.
+	Tuning Tuning
 
 	// Migrations are the files NNNN_name.sql of the service's own tables, at the root or in one
 	// directory. Variants NNNN_name.postgres.sql and NNNN_name.sqlite.sql win on their database.
@@ -36,7 +43,12 @@ type Config struct {
 	// Parts run beside the handlers, from when the consumer runs until the drain.
 	Parts []Part
 
-	// Codec encodes and decodes the data of events; nil: schema.JSON.
+	// Encoding is how the events of topics in Owns are written that do not say it themselves; "":
+	// plain JSON. All but that need a schema registry, see HostConfig.Registry. What is read goes by the
+	// record, whatever the topic says.
+	Encoding leat.Encoding
+
+	// Codec encodes and decodes the data of events in place of the encodings; nil: they hold.
 	Codec leat.Codec
 
 	// Strict sends events of a type that no handler takes to the dead letters; false: they are

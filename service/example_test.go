@@ -18,5 +18,5 @@ func ExampleConfig_Manifest() {
 	}
 	text, err := json.Marshal(worker.Manifest("").Consumes)
 	fmt.Println(string(text), err)
-	// Output: [{"topic":"test.requests","types":["test.thing.asked.v1"],"dead_letters":"test.requests.worker.dlq"}] <nil>
+	// Output: [{"topic":"test.requests","types":["test.thing.asked.v1"],"dead_letters":"test.requests.worker.dlq","redrive":"test.requests.worker.redrive"}] <nil>
 }

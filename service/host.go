@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/schema"
 )
 
 // HostConfig says which services run in one process, and on what.
@@ -32,11 +34,20 @@ type HostConfig struct {
 	// DatabaseConns bounds the connections of each service; 0: the default of sqldb.Config.
 	DatabaseConns int
 
-	// OutboxMode is how the services' relays read their outboxes; "": outbox.ModeExact.
+	// OutboxMode is how the services write their outboxes and their relays read them; "": outbox.ModeExact.
 	OutboxMode outbox.Mode
 
 	// OutboxLogURL leads relays in mode wal past a pooler to the server; "": DatabaseURL.
 	OutboxLogURL string
+
+	// OutboxKeep, OutboxPart and OutboxDetach are Keep, Partition and Detach of outbox.RelayConfig, for mode
+	// retain; 0: 7 days in partitions of 24 h, which are dropped.
+	OutboxKeep, OutboxPart time.Duration
+	OutboxDetach           bool
+
+	// OutboxPoll is the longest wait between two looks of a relay at an outbox in which nothing waits;
+	// events that this process commits wake it at once. 0: 50 ms.
+	OutboxPoll time.Duration
 
 	// PayloadURL is the store that events too large for their topic leave their data in, and that
 	// the data is fetched from, as blob.Config says: file:DIR, s3://BUCKET, postgres://...; "": there
@@ -48,6 +59,9 @@ type HostConfig struct {
 
 	// PayloadKeep is how long a payload is kept; 0: for ever. See outbox.Config.
 	PayloadKeep time.Duration
+
+	// Registry is the schema registry; the zero value: none.
+	Registry RegistryConfig
 
 	// Listen is the address of the HTTP listener, for example 127.0.0.1:8080; port 0 takes a free
 	// one, see Host.Addr. "": none, and Handler is there for whoever serves it.
@@ -112,13 +126,16 @@ func (c HostConfig) Validate() error {
 	if c.DatabaseURL != "" {
 		errs = append(errs, checkDatabase(c.DatabaseURL))
 	}
+	if m := c.OutboxMode; m != "" && m != outbox.ModeExact && strings.HasPrefix(c.DatabaseURL, "sqlite:") {
+		errs = append(errs, fmt.Errorf("outbox mode %s needs PostgreSQL: on SQLite set outbox.mode to %s, or take a database.url with postgres://", m, outbox.ModeExact))
+	}
 	if c.PayloadURL != "" {
 		errs = append(errs, blob.Config{URL: c.PayloadURL}.Validate())
 	}
-	if c.PayloadAbove < 0 || c.PayloadKeep < 0 || c.DatabaseConns < 0 || c.StartTimeout < 0 || c.DrainDelay < 0 || c.DrainTimeout < 0 {
-		errs = append(errs, errors.New("PayloadAbove, PayloadKeep, DatabaseConns, StartTimeout, DrainDelay and DrainTimeout can't be negative"))
+	if c.OutboxPoll < 0 || c.PayloadAbove < 0 || c.PayloadKeep < 0 || c.DatabaseConns < 0 || c.StartTimeout < 0 || c.DrainDelay < 0 || c.DrainTimeout < 0 {
+		errs = append(errs, errors.New("OutboxPoll, PayloadAbove, PayloadKeep, DatabaseConns, StartTimeout, DrainDelay and DrainTimeout can't be negative"))
 	}
-	return errors.Join(append(errs, checkPrefix(c.Prefix), c.Kafka.Validate())...)
+	return errors.Join(append(errs, checkPrefix(c.Prefix), c.Kafka.Validate(), c.Registry.Validate())...)
 }
 
 func (c HostConfig) withDefaults() HostConfig {
@@ -174,10 +191,22 @@ func NewHost(cfg HostConfig) (*Host, error) {
 	}
 	h := &Host{cfg: cfg.withDefaults(), metrics: telemetry.NewRegistry(), state: starting}
 	h.log = slog.New(telemetry.LogHandler(h.cfg.Logger.Handler()))
-	for _, c := range cfg.Services {
-		h.services = append(h.services, newService(h, c))
+	client, err := cfg.Registry.Open()
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	for _, c := range cfg.Services {
+		s := newService(h, c)
+		if s.codec, err = c.codec(cfg.Registry, client); err != nil {
+			return nil, fmt.Errorf("service %s: %w", c.Name, err)
+		}
+		if codec, ok := s.codec.(*schema.Codec); ok {
+			if err := codec.Check(append(s.owns(), s.encoded()...)...); err != nil { // before anything is opened
+				return nil, fmt.Errorf("service %s: %w", c.Name, err)
+			}
+		}
+		h.services = append(h.services, s)
+	}
 	if h.handler, err = h.mount(); err != nil {
 		return nil, fmt.Errorf("mount routes: %w", err)
 	}

@@ -93,6 +93,7 @@ func TestHostRefusesWhatCantRun(t *testing.T) {
 		{"no database for once", service.HostConfig{}, []service.Config{{Name: "a", Handlers: []leat.Handler{once}}}, "service a needs a database"},
 		{"no database for migrations", service.HostConfig{}, []service.Config{{Name: "a", Migrations: fstest.MapFS{}}}, "service a needs a database"},
 		{"strange database", service.HostConfig{DatabaseURL: "mysql://h/db"}, []service.Config{{Name: "a"}}, "is neither postgres"},
+		{"a mode that SQLite has not", service.HostConfig{DatabaseURL: "sqlite:x", OutboxMode: outbox.ModeWAL}, []service.Config{{Name: "a"}}, "outbox mode wal needs PostgreSQL: on SQLite set outbox.mode to exact"},
 		{"handler twice", service.HostConfig{DatabaseURL: "sqlite:x"}, []service.Config{{Name: "a", Handlers: []leat.Handler{once, once}}}, "two handlers of test.thing.asked.v1 on test.requests"},
 		{"handler of a type that is not there", service.HostConfig{}, []service.Config{{Name: "a", Handlers: []leat.Handler{consumer.On(results, ignore)}}}, "does not carry"},
 		{"part without name", service.HostConfig{}, []service.Config{{Name: "a", Parts: []service.Part{part("")}}}, "a part needs a Name and Run"},

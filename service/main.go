@@ -69,11 +69,16 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer, servi
 	}
 	switch {
 	case *print:
-		return settings.Print(stdout)
+		err = settings.Print(stdout)
 	case *manifest:
-		return settings.printManifests(stdout, services)
+		err = settings.printManifests(stdout, services)
+	default:
+		return settings.Run(ctx, stderr, services...)
 	}
-	return settings.Run(ctx, stderr, services...)
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", flags.Name(), err)
+	}
+	return err
 }
 
 func commandName(services []Config) string {
@@ -83,16 +88,26 @@ func commandName(services []Config) string {
 	return "services"
 }
 
+// printManifests prints one service's manifest as an object, several as an array: one document.
 func (s *Settings) printManifests(w io.Writer, services []Config) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	for _, c := range services {
-		if err := c.Validate(); err != nil {
+	manifests := make([]Manifest, len(services))
+	for i, c := range services {
+		err := c.Validate()
+		if err == nil {
+			manifests[i], err = c.Describe(s.get(settingPrefix))
+		}
+		if err != nil {
 			return err
 		}
-		if err := e.Encode(c.Manifest(s.get(settingPrefix))); err != nil {
-			return fmt.Errorf("print the manifest: %w", err)
-		}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	var doc any = manifests
+	if len(manifests) == 1 {
+		doc = manifests[0]
+	}
+	if err := e.Encode(doc); err != nil {
+		return fmt.Errorf("print the manifest: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -20,11 +21,14 @@ type Manifest struct {
 	// TransactionalIDs is what the transactional ids of the service's transforms begin with; "": it has none.
 	TransactionalIDs string  `json:"transactional_ids,omitempty"`
 	Outbox           *Outbox `json:"outbox,omitempty"` // of a service that owns topics and has a database
+	// Contracts are the schemas of what the service writes; see [Config.Contracts].
+	Contracts []Contract `json:"contracts,omitempty"`
 }
 
 // Outbox is what the relay of the service has of its own on the cluster.
 type Outbox struct {
-	PositionTopic   string `json:"position_topic"`   // made by the service
+	PositionTopic   string `json:"position_topic"`   // made by the service, with a partition per shard
+	Shards          int    `json:"shards"`           // most that the service asks for; see Config.OutboxShards
 	TransactionalID string `json:"transactional_id"` // how its transactional ids begin
 	// DeadLetters are the topics that get a letter for each event that can't leave, made at need.
 	DeadLetters []string `json:"dead_letters"`
@@ -34,8 +38,17 @@ type Outbox struct {
 type Consumed struct {
 	Topic       string   `json:"topic"`
 	Types       []string `json:"types"`
-	DeadLetters string   `json:"dead_letters"`   // topic, made by the service
-	Park        string   `json:"park,omitempty"` // topic of parked events, made by the service; "": none are
+	Share       string   `json:"share,omitempty"`   // share group that reads it, as from a queue; "": the service's group does
+	DeadLetters string   `json:"dead_letters"`      // topic, made by the service
+	Park        string   `json:"park,omitempty"`    // topic of parked events, made by the service; "": none are
+	Retries     []Retry  `json:"retries,omitempty"` // topics of events that are tried again later, made by the service
+	Redrive     string   `json:"redrive,omitempty"` // topic by which dead letters come back where none are parked, made by the redrive
+}
+
+// Retry is a topic in which events wait to be tried again.
+type Retry struct {
+	Topic string `json:"topic"`
+	Group string `json:"group"` // that reads it: the service's, or one beside it with Spring's names
 }
 
 // Produced is an event type that the service writes.
@@ -67,16 +80,23 @@ func (c Config) Manifest(prefix string) Manifest {
 		i := slices.IndexFunc(m.Consumes, func(t Consumed) bool { return t.Topic == topic })
 		if i < 0 {
 			i = len(m.Consumes)
-			m.Consumes = append(m.Consumes, Consumed{Topic: topic, DeadLetters: leat.DeadLetters(topic, m.Group)})
+			m.Consumes = append(m.Consumes, Consumed{Topic: topic, DeadLetters: leat.DeadLetters(topic, m.Group), Redrive: leat.RedriveTopic(topic, m.Group)})
 		}
 		m.Consumes[i].Types = append(m.Consumes[i].Types, h.Kind.Type)
 		if h.Parking != nil {
 			m.Consumes[i].Park = leat.ParkTopic(topic, m.Group)
 		}
+		if h.Later != nil && m.Consumes[i].Retries == nil {
+			for _, tier := range h.Later.Tiers(topic, m.Group) {
+				m.Consumes[i].Retries = append(m.Consumes[i].Retries, Retry{tier.Topic, tier.Group})
+			}
+			m.Consumes[i].Retries = slices.Compact(m.Consumes[i].Retries)
+		}
 	}
+	m.consumesShared(c, prefix)
 	if len(c.Owns) > 0 {
 		position := positionTopic(prefix, c.Name)
-		m.Outbox = &Outbox{PositionTopic: position, TransactionalID: position + "."}
+		m.Outbox = &Outbox{PositionTopic: position, Shards: max(c.OutboxShards, 1), TransactionalID: position + "."}
 		for _, t := range prefixed(prefix, c.Owns) {
 			m.Outbox.DeadLetters = append(m.Outbox.DeadLetters, leat.DeadLetters(t.Name, prefix+c.Name))
 		}
@@ -98,7 +118,9 @@ func (c Config) Manifest(prefix string) Manifest {
 
 // sort makes the manifest the same however the service lists things.
 func (m Manifest) sort() {
-	slices.SortFunc(m.Consumes, func(a, b Consumed) int { return strings.Compare(a.Topic, b.Topic) })
+	slices.SortFunc(m.Consumes, func(a, b Consumed) int {
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), strings.Compare(a.Share, b.Share))
+	})
 	for _, c := range m.Consumes {
 		slices.Sort(c.Types)
 	}
@@ -107,6 +129,15 @@ func (m Manifest) sort() {
 		slices.Sort(m.Outbox.DeadLetters)
 	}
 	slices.SortFunc(m.Owns, func(a, b OwnedTopic) int { return strings.Compare(a.Topic, b.Topic) })
+}
+
+// Sender is the name that the letters of the service's outbox bear in place of a group's, "" where it has
+// none.
+func (m Manifest) Sender() string {
+	if m.Outbox == nil {
+		return ""
+	}
+	return strings.TrimSuffix(m.Outbox.PositionTopic, positionTopic("", m.Service)) + m.Service
 }
 
 // positionTopic is where the relay of a service keeps its position.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/leatdev/leat/kafka"
@@ -21,8 +22,8 @@ func (s *Settings) Print(w io.Writer) error {
 	fmt.Fprintln(t, "SETTING\tVALUE\tORIGIN")
 	for _, v := range s.values {
 		text := v.text
-		if v.secret {
-			text = redactURL(text)
+		if v.hide != nil {
+			text = v.hide(text)
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\n", v.name, quoteEmpty(text), v.origin)
 	}
@@ -44,15 +45,31 @@ func quoteEmpty(text string) string {
 }
 
 var (
-	urlUser     = regexp.MustCompile(`^([a-z]+://[^:/@?#]*):.*@`)
-	urlPassword = regexp.MustCompile(`(?i)([?&][^=&]*password[^=&]*)=[^&]*`)
+	urlUser     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([a-z][a-z0-9]*://[^:/@?#]*):.*@`) })
+	urlPassword = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)([?&][^=&]*(?:password|secret)[^=&]*)=[^&]*`) })
 )
 
-// redactURL hides the password of a database URL, in the user's part and in the query. It works on
+// redactURL hides the password of a database or store URL, in the user's part and in the query. It works on
 // the text and not on a parsed URL: a password with an unescaped '/' must not show either.
 func redactURL(text string) string {
-	text = urlUser.ReplaceAllString(text, "$1:"+redacted+"@")
-	return urlPassword.ReplaceAllString(text, "$1="+redacted)
+	text = urlUser().ReplaceAllString(text, "$1:"+redacted+"@")
+	return urlPassword().ReplaceAllString(text, "$1="+redacted)
+}
+
+// redactUser hides the password of user:password.
+func redactUser(text string) string {
+	if user, _, found := strings.Cut(text, ":"); found {
+		return user + ":" + redacted
+	}
+	return text
+}
+
+// redactToken hides all of it, but not that there is one.
+func redactToken(text string) string {
+	if text == "" {
+		return ""
+	}
+	return redacted
 }
 
 func checkDatabase(text string) error {

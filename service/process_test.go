@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/outbox"
@@ -110,7 +111,7 @@ func (c *child) code(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-c.ended:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the process does not end")
 	}
 	if status := c.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
@@ -169,7 +170,7 @@ func TestCommandLine(t *testing.T) {
 		{"unknown flag", []string{"--lisen", "x"}, 2, "", "not defined: -lisen"},
 		{"argument", []string{"now"}, 2, "", `"now" is not understood; see --help`},
 		{"wrong value", []string{"--listen", "x"}, 2, "", "listen (flag --listen)"},
-		{"no Kafka", []string{"--kafka-brokers", "127.0.0.1:1", "--start-timeout", "300ms", "--listen", "none"}, 1, "", "127.0.0.1:1"},
+		{"no Kafka", []string{"--kafka-brokers", "127.0.0.1:1", "--start-timeout", "3s", "--listen", "none"}, 1, "", "127.0.0.1:1"},
 		{"address taken", []string{"--listen", "256.0.0.1:1"}, 1, "", "listen for HTTP"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,6 +186,22 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("stdout %q, want %q; stderr %q, want %q", p.out.String(), c.stdout, p.logs(), c.log)
 			}
 		})
+	}
+}
+
+// What asks a service for its manifest, a check in CI, sees no more than what the service says.
+func TestAFaultyDeclarationIsToldInPlaceOfItsManifest(t *testing.T) {
+	t.Parallel()
+	c := processService()
+	c.Handlers = []leat.Handler{consumer.On(requests, func(context.Context, *leat.Event[knob]) error { return nil })}
+	fault := c.Validate()
+	if fault == nil {
+		t.Fatal("the declaration is not faulty")
+	}
+	var out, log strings.Builder
+	err := service.Command(t.Context(), []string{"--manifest"}, &out, &log, c)
+	if err == nil || out.Len() > 0 || log.String() != "asker: "+fault.Error()+"\n" {
+		t.Errorf("got %v, stdout %q, stderr %q, want %v on stderr", err, &out, &log, fault)
 	}
 }
 

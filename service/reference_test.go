@@ -14,6 +14,9 @@ import (
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/leattest/stack"
 	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/schema"
+	"github.com/leatdev/leat/schema/avro"
+	"github.com/leatdev/leat/schema/registry"
 	"github.com/leatdev/leat/service"
 )
 
@@ -60,6 +63,8 @@ func TestReferenceOfMetrics(t *testing.T) {
 	stack.Run(t, stack.Config{Services: []service.Config{asking(), worker}}, func(_ *testing.T, s *stack.Stack) {
 		metrics = s.Start().Host.Registry().Metrics()
 	})
+	metrics = append(metrics, registryMetrics(t)...)
+	slices.SortFunc(metrics, func(a, b telemetry.Metric) int { return strings.Compare(a.Name, b.Name) })
 	var table strings.Builder
 	var listed []string
 	for _, m := range metrics {
@@ -84,13 +89,24 @@ What a process serves at `+"`/metrics`"+`, beside Go's own and the process's. Na
 `+table.String())
 }
 
+// registryMetrics are those of the schema registry, which is a process of its own.
+func registryMetrics(t *testing.T) []telemetry.Metric {
+	t.Helper()
+	metrics := telemetry.NewRegistry().For("registry")
+	_, err := registry.New(registry.Config{Log: registry.NewMemory(), Languages: []schema.Language{avro.Language}, Metrics: metrics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metrics.Metrics()
+}
+
 var registration = regexp.MustCompile(`\.(?:Counter|Gauge|Histogram|GaugeFunc)\(\s*"(leat_[a-z0-9_]+)"`)
 
 // registered are the names of the metrics in the module's code.
 func registered(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, room := range []string{"kafka", "schema", "sqldb", "consumer", "outbox", "service", "lag"} {
+	for _, room := range []string{"kafka", "schema", "schema/registry", "sqldb", "consumer", "outbox", "service", "lag"} {
 		files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
 		if err != nil {
 			t.Fatal(err)

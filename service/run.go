@@ -95,6 +95,7 @@ func (r *run) start(ctx context.Context) error {
 		{"payloads", r.openPayloads},
 		{"databases", r.openDatabases},
 		{"topics", r.topics},
+		{"schemas", r.schemas},
 		{"services", r.startServices},
 	}
 	for _, step := range steps {

@@ -10,7 +10,6 @@ import (
 	"github.com/leatdev/leat/internal/telemetry"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/outbox"
-	"github.com/leatdev/leat/schema"
 	"github.com/leatdev/leat/sqldb"
 )
 
@@ -26,11 +25,13 @@ type Service struct {
 	tracer  *telemetry.Tracer
 	done    chan struct{}
 
+	codec    leat.Codec
 	db       *sqldb.DB // nil: none
 	box      *outbox.Box
 	producer *kafka.Producer
 	relay    *outbox.Relay      // nil: nothing to relay
 	consumer *consumer.Consumer // nil: no handlers
+	share    *consumer.Share    // nil: no share group
 }
 
 func newService(h *Host, c Config) *Service {
@@ -94,7 +95,9 @@ func (s *Service) View(ctx context.Context, fn func(ctx context.Context, tx *sql
 }
 
 // Send sends events at once, outside of any transaction, and waits until Kafka has them. What must
-// not get lost when the process dies belongs into Tx.
+// not get lost when the process dies belongs into Tx. Large data goes to the store of payloads as it
+// does there, and is named in the service's database: not while a transaction of the same SQLite file is
+// open, which has its only writer.
 func (s *Service) Send(ctx context.Context, events ...any) error {
 	if s.producer == nil {
 		return errNoTopics
@@ -121,13 +124,6 @@ func prefixed(prefix string, topics []leat.Topic) []leat.Topic {
 		named[i].Name = prefix + t.Name
 	}
 	return named
-}
-
-func (s *Service) codec() leat.Codec {
-	if s.cfg.Codec != nil {
-		return s.cfg.Codec
-	}
-	return schema.JSON
 }
 
 // kafka is the cluster as the service's own clients reach it, under the service's name.

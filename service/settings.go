@@ -15,6 +15,7 @@ import (
 	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/outbox"
+	"github.com/leatdev/leat/schema"
 )
 
 // Settings is a process's configuration with the origin of each value: a flag wins over the
@@ -32,7 +33,7 @@ type Settings struct {
 // the file a level.
 type value struct {
 	name, usage, standard string
-	secret                bool
+	hide                  func(text string) string // what Print shows in place of the text; nil: all of it
 	check                 func(string) error
 
 	text, origin string
@@ -70,9 +71,22 @@ const (
 	settingConns    = "database.conns"
 	settingMode     = "outbox.mode"
 	settingLog      = "outbox.replication"
+	settingRetain   = "outbox.keep"
+	settingPart     = "outbox.partition"
+	settingOld      = "outbox.old"
 	settingPayload  = "payload.url"
 	settingAbove    = "payload.above"
 	settingKeep     = "payload.keep"
+	settingRegistry = "registry.url"
+	settingUser     = "registry.user"
+	settingToken    = "registry.token"
+	settingCA       = "registry.ca"
+	settingCert     = "registry.cert"
+	settingKey      = "registry.key"
+	settingSchemas  = "registry.schemas"
+	settingFrame    = "registry.frame"
+	settingNormal   = "registry.normalize"
+	settingValidate = "registry.validate"
 	settingListen   = "listen"
 	settingPrefix   = "prefix"
 	settingTopics   = "topics"
@@ -91,13 +105,26 @@ func NewSettings() *Settings {
 		return v
 	}
 	add(settingBrokers, "localhost:9092", "Kafka brokers, `host:port` with commas", anything)
-	add(settingDatabase, "sqlite:data", "database `URL`: postgres://user@host/name (a schema per service) or sqlite:DIR (a file per service)", checkDatabase).secret = true
+	add(settingDatabase, "sqlite:data", "database `URL`: postgres://user@host/name (a schema per service) or sqlite:DIR (a file per service)", checkDatabase).hide = redactURL
 	add(settingConns, "0", "most database connections of one service, a `number`; 0: 10 on PostgreSQL, 4 readers on SQLite", checkCount)
-	add(settingMode, "exact", "how relays read outboxes: `exact`, by polling; wal, in the order of all commits out of a replication slot, on PostgreSQL only", oneOf("exact", "wal"))
-	add(settingLog, "", "database `URL` for mode wal, past a pooler; none: database.url", anything).secret = true
-	add(settingPayload, "", "store of data that is too large for a topic, a `URL`: file:DIR, s3://BUCKET/PREFIX?endpoint=HOST:PORT or postgres://user@host/name; all services need the same", checkPayload).secret = true
+	add(settingMode, "exact", "how relays read outboxes: `exact`, by polling; retain, the same with events that stay for audit and replay; wal, in the order of all commits out of a replication slot; message, the same without a table; all but exact on PostgreSQL only", oneOf("exact", "retain", "wal", "message"))
+	add(settingLog, "", "database `URL` for mode wal, past a pooler; none: database.url", anything).hide = redactURL
+	add(settingRetain, "168h", "how long mode retain keeps events that have left, a `duration`; 0s: for ever", checkDelay)
+	add(settingPart, "24h", "time that one of its partitions holds, a `duration` of at least 1s", checkDuration)
+	add(settingOld, oldDrop, "what becomes of partitions that are older: `drop`, or detach, which leaves them as tables of their own", oneOf(oldDrop, oldDetach))
+	add(settingPayload, "", "store of data that is too large for a topic, a `URL`: file:DIR, s3://BUCKET/PREFIX?endpoint=HOST:PORT or postgres://user@host/name; all services need the same", checkPayload).hide = redactURL
 	add(settingAbove, "524288", "size of data above which it goes there, a `number` of bytes", checkCount)
 	add(settingKeep, "0s", "how long it is kept there, a `duration`; 0s: for ever", checkDelay)
+	add(settingRegistry, "", "schema registry, `http://host:port` with commas; none: all topics are plain JSON", checkRegistry)
+	add(settingUser, "", "`user:password` for the registry", anything).hide = redactUser
+	add(settingToken, "", "bearer `token` for the registry", anything).hide = redactToken
+	add(settingCA, "", "PEM `file` of the authorities to trust at the registry; none: the system's", anything)
+	add(settingCert, "", "PEM `file` of the certificate to show to the registry", anything)
+	add(settingKey, "", "PEM `file` of that certificate's key; none: it is in the certificate's file", anything)
+	add(settingSchemas, SchemasCheck, "schemas of what is written: `check` wants them registered, register registers them, latest writes by the latest version", oneOf(SchemasCheck, SchemasRegister, SchemasLatest))
+	add(settingFrame, framePrefix, "where a record names its schema: `prefix`, before the data, or header", oneOf(framePrefix, frameHeader))
+	add(settingNormal, "false", "`true` makes the registry compare schemas by their meaning", oneOf("true", "false"))
+	add(settingValidate, validateWrites, "when JSON is checked against its schema: on `write`, or on both", oneOf(validateWrites, validateBoth))
 	add(settingListen, "127.0.0.1:8080", "HTTP `address` for routes, probes and metrics; none: no listener", checkListen)
 	add(settingPrefix, "", "`text` before the names of topics and groups", checkPrefix)
 	add(settingTopics, "apply", "topics that are missing: `apply` makes them, check prints the plan and ends", oneOf("apply", "check"))
@@ -217,6 +244,10 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 	if err != nil {
 		return HostConfig{}, fmt.Errorf("%s: %w", settingLog, err)
 	}
+	registry, err := s.registry()
+	if err != nil {
+		return HostConfig{}, err
+	}
 	above, _ := strconv.Atoi(s.get(settingAbove)) // checked by Load
 	conns, _ := strconv.Atoi(s.get(settingConns)) // checked by Load
 	listen := s.get(settingListen)
@@ -230,9 +261,13 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 		DatabaseConns: conns,
 		OutboxMode:    outbox.Mode(s.get(settingMode)),
 		OutboxLogURL:  replication,
+		OutboxKeep:    s.forEver(settingRetain),
+		OutboxPart:    s.duration(settingPart),
+		OutboxDetach:  s.get(settingOld) == oldDetach,
 		PayloadURL:    payload,
 		PayloadAbove:  above,
 		PayloadKeep:   s.duration(settingKeep),
+		Registry:      registry,
 		Listen:        listen,
 		Prefix:        s.get(settingPrefix),
 		CheckTopics:   s.get(settingTopics) == "check",
@@ -241,6 +276,59 @@ func (s *Settings) HostConfig(log *slog.Logger, services ...Config) (HostConfig,
 		DrainTimeout:  s.duration(settingDrain),
 		Logger:        log,
 	}, nil
+}
+
+// What becomes of old partitions of kept events.
+const (
+	oldDrop   = "drop"
+	oldDetach = "detach"
+)
+
+// forEver is a duration in which 0s says for ever, -1 where it does.
+func (s *Settings) forEver(name string) time.Duration {
+	if d := s.duration(name); d > 0 {
+		return d
+	}
+	return -1
+}
+
+// Where a record names its schema.
+const (
+	framePrefix = "prefix"
+	frameHeader = "header"
+)
+
+// When JSON is checked against its schema.
+const (
+	validateWrites = "write"
+	validateBoth   = "both"
+)
+
+func (s *Settings) registry() (RegistryConfig, error) {
+	c := RegistryConfig{
+		TLS:     kafka.TLSConfig{CA: s.get(settingCA), Cert: s.get(settingCert), Key: kafka.Secret(s.get(settingKey))},
+		Schemas: s.get(settingSchemas), Header: s.get(settingFrame) == frameHeader, Normalize: s.get(settingNormal) == "true",
+		ValidateReads: s.get(settingValidate) == validateBoth,
+	}
+	if text := s.get(settingRegistry); text != "" {
+		c.URLs = strings.Split(text, ",")
+	}
+	user, err := kafka.Expand(s.get(settingUser))
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", settingUser, err)
+	}
+	c.User, c.Password, _ = strings.Cut(user, ":")
+	if c.Token, err = kafka.Expand(s.get(settingToken)); err != nil {
+		return c, fmt.Errorf("%s: %w", settingToken, err)
+	}
+	return c, nil
+}
+
+func checkRegistry(text string) error {
+	if text == "" {
+		return nil
+	}
+	return schema.ClientConfig{URLs: strings.Split(text, ",")}.Validate()
 }
 
 func anything(string) error { return nil }

@@ -83,8 +83,21 @@ drain:
 		"payload.url":                        "\"\" default",
 		"outbox.mode":                        "exact default",
 		"outbox.replication":                 "\"\" default",
+		"outbox.keep":                        "168h default",
+		"outbox.partition":                   "24h default",
+		"outbox.old":                         "drop default",
 		"payload.above":                      "524288 default",
 		"payload.keep":                       "0s default",
+		"registry.url":                       "\"\" default",
+		"registry.user":                      "\"\" default",
+		"registry.token":                     "\"\" default",
+		"registry.ca":                        "\"\" default",
+		"registry.cert":                      "\"\" default",
+		"registry.key":                       "\"\" default",
+		"registry.schemas":                   "check default",
+		"registry.frame":                     "prefix default",
+		"registry.normalize":                 "false default",
+		"registry.validate":                  "write default",
 		"prefix":                             "env. env LEAT_PREFIX",
 		"kafka.brokers":                      "a:1,b:2 file leat.yaml:5",
 		"drain.timeout":                      "7s file leat.yaml:11",
@@ -137,6 +150,30 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			if strings.Contains(out.String(), secret) {
 				t.Errorf("the secret of %s is printed:\n%s", url, out.String())
 			}
+		}
+	}
+}
+
+func TestSecretsOfTheRegistryAndOfStoresAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	for _, c := range [][3]string{
+		{"registry.user", "ann:s3cret", "ann:***"},
+		{"registry.user", "ann:s3:cret", "ann:***"},
+		{"registry.token", "s3cret", "***"},
+		{"payload.url", "s3://AK:s3cret@bucket/prefix", "s3://AK:***@bucket/prefix"},
+		{"payload.url", "postgres://u:s3cret@h/db", "postgres://u:***@h/db"},
+		{"outbox.replication", "postgres://u:s3cret@h/db", "postgres://u:***@h/db"},
+	} {
+		s, err := load(t, []string{"--" + strings.ReplaceAll(c[0], ".", "-"), c[1]}, nil, "")
+		if err != nil {
+			t.Fatalf("%s: %v", c[0], err)
+		}
+		var out bytes.Buffer
+		if err := s.Print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), c[2]) || strings.Contains(out.String(), "cret@") || strings.Contains(out.String(), "s3cret") {
+			t.Errorf("%s %s: want %s in\n%s", c[0], c[1], c[2], out.String())
 		}
 	}
 }

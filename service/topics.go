@@ -11,6 +11,7 @@ import (
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer/control"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/outbox"
 )
 
 // topics makes sure that all topics are there: first those that the services of this host own, so
@@ -30,6 +31,9 @@ func (r *run) makeTopics(ctx context.Context) error {
 		owned = union(owned, read) // whoever develops a reader need not start the owner
 	}
 	if err := r.ensure(ctx, owned); err != nil {
+		return err
+	}
+	if err := r.positions(ctx); err != nil {
 		return err
 	}
 	if err := r.await(ctx, names(read)); err != nil {
@@ -55,16 +59,25 @@ func untilThere(ctx context.Context, do func() error) error {
 func (r *run) letters(ctx context.Context, topics []leat.Topic) error {
 	var letters []leat.Topic
 	for _, s := range r.h.services {
-		own, err := r.kafka.DeadLetterTopics(ctx, s.group(), names(s.reads())...)
-		if err != nil {
-			return err
+		for _, c := range s.manifest().Consumes {
+			own, err := r.kafka.DeadLetterTopics(ctx, s.manifest().GroupOf(c), c.Topic)
+			if err != nil {
+				return err
+			}
+			letters = append(letters, own...)
 		}
-		letters = append(letters, own...)
 		parks, err := r.kafka.ParkTopics(ctx, s.group(), s.parked()...)
 		if err != nil {
 			return err
 		}
 		letters = append(letters, parks...)
+		for _, c := range s.manifest().Consumes {
+			retries, err := r.kafka.RetryTopics(ctx, s.group(), c.Topic, c.retryTopics()...)
+			if err != nil {
+				return err
+			}
+			letters = append(letters, retries...)
+		}
 	}
 	if err := r.ensure(ctx, letters); err != nil {
 		return err
@@ -78,6 +91,9 @@ func (r *run) letters(ctx context.Context, topics []leat.Topic) error {
 // findControl chooses the topic of commands to the groups, which the first of their members makes.
 // Where topics are only to be checked, one that is missing is no fault: the groups take no commands.
 func (r *run) findControl(ctx context.Context) error {
+	if !slices.ContainsFunc(r.h.services, func(s *Service) bool { return len(s.cfg.Handlers) > 0 }) {
+		return nil // no group, and no right to look
+	}
 	name := r.h.cfg.Prefix + control.Topic
 	if r.h.cfg.CheckTopics {
 		states, err := r.kafka.TopicStates(ctx, name)
@@ -85,11 +101,28 @@ func (r *run) findControl(ctx context.Context) error {
 			return err
 		}
 		if _, exists := states[name]; !exists {
-			r.h.log.InfoContext(ctx, "no control topic: leat group pause, seek and the like have no effect on these services", "topic", name)
+			r.h.log.WarnContext(ctx, "no control topic, or no right to it: leat group pause, seek and the like have no effect on these services; leat topic apply makes it", "topic", name)
 			return nil
 		}
 	}
 	r.control = name
+	return nil
+}
+
+// positions makes the topics in which relays keep their positions.
+func (r *run) positions(ctx context.Context) error {
+	for _, s := range r.h.services {
+		if s.box == nil || len(s.cfg.Owns) == 0 {
+			continue // it has no relay
+		}
+		plan, err := outbox.PlanPositions(ctx, r.kafka, positionTopic(r.h.cfg.Prefix, s.name), s.shards())
+		if err == nil {
+			err = r.carryOut(ctx, plan)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -107,7 +140,7 @@ func union(a, b []leat.Topic) []leat.Topic {
 // reads are the topics that the service's handlers read, as they are named in the cluster.
 func (s *Service) reads() []leat.Topic {
 	var topics []leat.Topic
-	for _, h := range s.cfg.Handlers {
+	for _, h := range slices.Concat(s.cfg.Handlers, s.cfg.Shared.Handlers) {
 		topics = append(topics, h.Topic)
 	}
 	return prefixed(s.host.cfg.Prefix, topics)
@@ -122,6 +155,17 @@ func (s *Service) parked() []string {
 		}
 	}
 	return names(prefixed(s.host.cfg.Prefix, topics))
+}
+
+// manifest describes the service as it is named in the cluster.
+func (s *Service) manifest() Manifest { return s.cfg.Manifest(s.host.cfg.Prefix) }
+
+// retryTopics are the topics in which events of the topic wait to be tried again.
+func (c Consumed) retryTopics() (names []string) {
+	for _, r := range c.Retries {
+		names = append(names, r.Topic)
+	}
+	return names
 }
 
 func names(topics []leat.Topic) []string {
@@ -139,6 +183,10 @@ func (r *run) ensure(ctx context.Context, topics []leat.Topic) error {
 	if err != nil {
 		return err
 	}
+	return r.carryOut(ctx, plan)
+}
+
+func (r *run) carryOut(ctx context.Context, plan *kafka.Plan) error {
 	if r.h.cfg.CheckTopics && !plan.Empty() {
 		return fmt.Errorf("topics are not as declared, and they are only to be checked (--topics check); the plan is:\n%s", strings.TrimSuffix(plan.String(), "\n"))
 	}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/outbox"
@@ -32,13 +34,15 @@ func (s *Service) openDatabase(ctx context.Context, embedded bool) (err error) {
 			return err
 		}
 	}
-	s.box, err = outbox.New(outbox.Config{
-		DB: s.db, Source: s.name, Group: s.group(), Owns: s.owns(), Codec: s.codec(),
+	cfg := outbox.Config{
+		DB: s.db, Source: s.name, Group: s.group(), Owns: s.owns(), Codec: s.codec,
+		Mode:     s.host.cfg.OutboxMode,
 		Payloads: s.host.payloads, PayloadAbove: s.host.cfg.PayloadAbove, PayloadKeep: s.host.cfg.PayloadKeep,
-		Hook: s.hook, Metrics: s.metrics, Logger: s.log,
-	})
-	if err != nil {
-		return err
+		Hook: s.hook, Metrics: s.metrics, Logger: s.host.log, // they name the service themselves
+	}
+	s.cfg.Tuning.outbox(&cfg)
+	if s.box, err = outbox.New(cfg); err != nil {
+		return leat.Permanent(err) // a wrong declaration stays wrong
 	}
 	err = s.box.Migrate(ctx)
 	if err == nil && s.cfg.Migrations != nil {
@@ -70,29 +74,53 @@ func (s *Service) database(embedded bool) (sqldb.Config, error) {
 
 // prepare makes the clients and the workers of the service; nothing of it works yet.
 func (s *Service) prepare(r *run) error {
-	return errors.Join(s.prepareSending(r.kafka), s.prepareConsumer(r))
+	return errors.Join(s.prepareSending(r.kafka), s.prepareConsumer(r), s.prepareShare())
 }
 
 func (s *Service) prepareSending(client *kafka.Client) (err error) {
 	if len(s.cfg.Owns) == 0 {
 		return nil
 	}
-	s.producer, err = client.Producer(kafka.ProducerConfig{Source: s.name, Owns: s.owns(), Codec: s.codec(), Metrics: s.metrics})
+	s.producer, err = client.Producer(kafka.ProducerConfig{Source: s.name, Owns: s.owns(), Codec: s.codec, Metrics: s.metrics, Claim: s.claim()})
 	if err != nil || s.box == nil {
 		return err
 	}
-	shards := 1
-	if s.db.Dialect() == sqldb.Postgres {
-		shards = s.cfg.OutboxShards
-	}
-	s.relay, err = outbox.NewRelay(outbox.RelayConfig{
-		Box: s.box, Kafka: s.kafka(), Shards: shards,
+	cfg := outbox.RelayConfig{
+		Box: s.box, Kafka: s.kafka(), Shards: s.shards(),
 		PositionTopic: positionTopic(s.host.cfg.Prefix, s.name),
 		Mode:          s.host.cfg.OutboxMode, ReplicationURL: s.host.cfg.OutboxLogURL,
+		Keep: s.host.cfg.OutboxKeep, Partition: s.host.cfg.OutboxPart, Detach: s.host.cfg.OutboxDetach,
+		PollMax:      s.host.cfg.OutboxPoll,
 		DrainTimeout: s.host.share(0.1),
-		Hook:         s.hook, Metrics: s.metrics, Logger: s.log,
-	})
+		Hook:         s.hook, Metrics: s.metrics, Logger: s.host.log,
+	}
+	s.cfg.Tuning.relay(&cfg)
+	s.relay, err = outbox.NewRelay(cfg)
 	return err
+}
+
+// shards is how many relays share the outbox.
+func (s *Service) shards() int {
+	if s.db.Dialect() == sqldb.Postgres {
+		return max(s.cfg.OutboxShards, 1)
+	}
+	return 1
+}
+
+// claim is what becomes of the data of large events that are sent without a transaction. Without a
+// database nothing of it is named, and nothing swept.
+func (s *Service) claim() func(context.Context, *leat.Message) error {
+	store, above := s.host.payloads, cmp.Or(s.host.cfg.PayloadAbove, outbox.DefaultPayloadAbove)
+	switch {
+	case store == nil:
+		return nil
+	case s.box != nil:
+		return s.box.Claim
+	}
+	return func(ctx context.Context, m *leat.Message) error {
+		_, err := blob.Claim(ctx, store, s.name, above, m)
+		return err
+	}
 }
 
 func (s *Service) prepareConsumer(r *run) (err error) {
@@ -105,16 +133,13 @@ func (s *Service) prepareConsumer(r *run) (err error) {
 			return err
 		}
 	}
-	for i := range handlers {
-		handlers[i].Topic.Name = s.host.cfg.Prefix + handlers[i].Topic.Name
-		handlers[i].Kind.Topic = handlers[i].Topic.Name
-	}
 	cfg := consumer.Config{
-		Group: s.group(), Kafka: s.kafka(), Handlers: handlers, Codec: s.codec(), Strict: s.cfg.Strict,
+		Group: s.group(), Kafka: s.kafka(), Handlers: s.named(handlers), Codec: s.codec, Strict: s.cfg.Strict,
 		Transforms:   consumer.TransformConfig{Source: s.name, Owns: s.owns()},
 		DrainTimeout: s.host.share(0.35), Control: r.control, Payloads: s.host.payloads,
 		Logger: s.log, Metrics: s.metrics, Hook: s.hook,
 	}
+	s.cfg.Tuning.consumer(&cfg)
 	if s.box != nil {
 		cfg.Inbox = s.box.InboxReach
 	}
@@ -138,6 +163,9 @@ func (s *Service) start(r *run) {
 	}
 	if s.consumer != nil {
 		run(r.handling, consumerPart, true, s.consumer.Run)
+	}
+	if s.share != nil {
+		run(r.handling, sharePart, true, s.share.Run)
 	}
 	for _, p := range s.cfg.Parts {
 		run(r.working, p.Name, false, func(ctx context.Context) error { return p.Run(ctx, s) })
@@ -188,6 +216,7 @@ func (s *Service) close() {
 const (
 	consumerPart = "consumer"
 	relayPart    = "relay"
+	sharePart    = "share"
 )
 
 type partState struct {
@@ -209,6 +238,9 @@ func (s *Service) parts(state string) []partState {
 	}
 	if s.consumer != nil {
 		parts = append(parts, partState{consumerPart, s.consumer.Ready()})
+	}
+	if s.share != nil {
+		parts = append(parts, partState{sharePart, s.share.Ready()})
 	}
 	for _, p := range s.cfg.Parts {
 		parts = append(parts, partState{p.Name, nil})

@@ -6,11 +6,14 @@
 // Services lists order, payment, inventory, shipping and notification as values. Each is its own
 // consumer group with its own database, and none calls another: order.created makes payment charge,
 // payment.succeeded makes inventory reserve, inventory.reserved makes shipping dispatch,
-// shipment.dispatched completes the order. Everything undone hangs on order.cancelled alone.
+// shipment.dispatched completes the order. Everything undone hangs on order.cancelled alone. Events
+// are Avro, their schemas derived from the structs of shop/contract.
 //
 // # Use
 //
-//	service.NewHost(service.HostConfig{Kafka: kafka, DatabaseURL: "sqlite:data", Services: shop.Services(shop.Config{})})
+//	service.NewHost(service.HostConfig{
+//		Kafka: kafka, Registry: registry, DatabaseURL: "sqlite:data", Services: shop.Services(shop.Config{}),
+//	})
 //
 // # Guarantees
 //

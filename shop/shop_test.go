@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +21,9 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/devstack"
+	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/schema"
 	"github.com/leatdev/leat/service"
 	"github.com/leatdev/leat/shop"
 	"github.com/leatdev/leat/shop/contract"
@@ -30,14 +34,15 @@ import (
 
 // running is the shop on an embedded broker and SQLite, behind its real HTTP API.
 type running struct {
-	t   *testing.T
-	url string
+	t     *testing.T
+	url   string
+	stack *devstack.Stack
 }
 
 func run(t *testing.T, cfg shop.Config) *running {
 	t.Helper()
 	dir := t.TempDir()
-	stack, err := devstack.Open(t.Context(), devstack.Config{Dir: dir})
+	stack, err := devstack.Open(t.Context(), devstack.Config{Dir: dir, Registry: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,6 +54,7 @@ func run(t *testing.T, cfg shop.Config) *running {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
 	host, err := service.NewHost(service.HostConfig{
 		Kafka: stack.Config(), DatabaseURL: "sqlite:" + dir, Services: shop.Services(cfg), Logger: log,
+		Registry: service.RegistryConfig{URLs: []string{stack.Registry()}, Schemas: service.SchemasRegister},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +71,7 @@ func run(t *testing.T, cfg shop.Config) *running {
 		}
 	})
 	leattest.Eventually(t, "the shop is ready", host.Ready)
-	return &running{t: t, url: server.URL}
+	return &running{t: t, url: server.URL, stack: stack}
 }
 
 // call sends a request and decodes a JSON answer into out.
@@ -172,6 +178,43 @@ func TestOrderGoesThroughTheWholeShop(t *testing.T) {
 	r.call("GET", "/stock/tea", "", nil, &tea)
 	if tea.Available != 8 || tea.Taken != 2 {
 		t.Errorf("stock is %+v", tea)
+	}
+}
+
+// TestEventsAreAvroByTheRegistry reads what lies on the shop's topics.
+func TestEventsAreAvroByTheRegistry(t *testing.T) {
+	t.Parallel()
+	r := run(t, shop.Config{})
+	r.stock("tea", 10)
+	r.ended(r.place("k1", basket("ada")))
+	registry, err := schema.NewClient(schema.ClientConfig{URLs: []string{r.stack.Registry()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kafka.Open(t.Context(), r.stack.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	topics := map[string]int{contract.Orders.Name: 0, contract.Payments.Name: 0, contract.Inventory.Name: 0}
+	for w, err := range client.Tail(t.Context(), kafka.TailConfig{Topics: slices.Collect(maps.Keys(topics))}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		topics[w.Position().Topic]++
+		frame, _, _, err := schema.ReadFrame(w.Header(schema.HeaderValueSchema), w.Value())
+		if err != nil {
+			t.Fatalf("%v: %v", w.Position(), err)
+		}
+		got, err := registry.ByID(t.Context(), frame.ID)
+		if err != nil || got.Type != schema.Avro || !strings.Contains(got.Text, `"name":"`+w.Attribute("type")[strings.LastIndexByte(w.Attribute("type"), '.')+1:]) {
+			t.Errorf("%v, %s, is written by %v: %+v %v", w.Position(), w.Attribute("type"), frame, got, err)
+		}
+	}
+	for topic, n := range topics {
+		if n == 0 {
+			t.Errorf("%s holds no event", topic)
+		}
 	}
 }
 
@@ -300,7 +343,7 @@ func TestOrdersAreListedInPages(t *testing.T) {
 func TestPaymentsEndOrders(t *testing.T) {
 	t.Parallel()
 	r := run(t, shop.Config{Payment: payment.Config{
-		Timeout: 100 * time.Millisecond, Retry: leat.Retry{Attempts: 4, Base: time.Millisecond, Max: 5 * time.Millisecond},
+		Timeout: 500 * time.Millisecond, Retry: leat.Retry{Attempts: 12, Base: time.Millisecond, Max: 5 * time.Millisecond},
 	}})
 	r.stock("tea", 1000)
 	soldOut := []contract.Item{{SKU: "none", Quantity: 1, UnitPrice: 7}}
@@ -347,7 +390,7 @@ func TestTimelineStreamGoesOnWhereItWas(t *testing.T) {
 	r.stock("tea", 10)
 	o := r.ended(r.place("k1", basket("ada")))
 	read := func(last string, n int) (ids []string, states int) {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/orders/"+o.OrderID+"/timeline", nil)
 		if err != nil {

@@ -46,7 +46,7 @@ const (
 type Dialect int
 
 const (
-	// Postgres is PostgreSQL 12 or later.
+	// Postgres is PostgreSQL 14 or later.
 	Postgres Dialect = iota + 1
 	// SQLite is a SQLite file in WAL mode.
 	SQLite

@@ -131,6 +131,7 @@ func (db *DB) once(ctx, inner context.Context, mode mode, fn func(ctx context.Co
 	defer s.rollback() // after a commit it does nothing; before one fn panicked, failed or left by Goexit
 	err = fn(inner, tx)
 	if err == nil {
+		tx.ending = true
 		err = tx.runBefore(inner)
 	}
 	if err != nil {

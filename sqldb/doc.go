@@ -2,8 +2,8 @@
 //
 // # What
 //
-// Open gives a DB, DB.Tx a transaction with hooks and savepoints, DB.View a snapshot to read,
-// DB.Migrate an owner's tables, DB.Lease the right to be the only one.
+// Open gives a DB, DB.Tx a transaction with hooks and savepoints, DB.View a snapshot to read, DB.Ask
+// several questions at once, DB.Migrate an owner's tables, DB.Lease the right to be the only one.
 //
 // # Use
 //
@@ -33,7 +33,7 @@
 //
 // Each transaction sets its search_path (Config.Schema and nothing else) for itself, in the packet
 // that begins it, and that travels with the first statement: a transaction of one statement is two
-// round trips, one of none is none. TLS is the URL's sslmode; several hosts with
+// round trips, one of none is none; questions that change nothing are one together (Ask). TLS is the URL's sslmode; several hosts with
 // target_session_attrs=read-write follow a fail-over. statement_timeout 30 s, lock_timeout 10 s and
 // idle_in_transaction_session_timeout 60 s hold unless the URL says otherwise.
 //

@@ -21,12 +21,12 @@ var errNotOurs = errors.New("this transaction was joined: whoever began it ends 
 type joinedPgx struct{ tx pgx.Tx }
 
 func (s joinedPgx) exec(ctx context.Context, query string, args []any) (int64, error) {
-	tag, err := s.tx.Exec(ctx, query, inUTC(args)...)
+	tag, err := s.tx.Exec(ctx, query, values(args)...)
 	return tag.RowsAffected(), err
 }
 
 func (s joinedPgx) query(ctx context.Context, query string, args []any) (cursor, error) {
-	rows, err := s.tx.Query(ctx, query, inUTC(args)...)
+	rows, err := s.tx.Query(ctx, query, values(args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +38,32 @@ func (s joinedPgx) pgx(context.Context) (pgx.Tx, error) { return s.tx, nil }
 func (s joinedPgx) commit(context.Context) error        { return errNotOurs }
 func (s joinedPgx) rollback()                           {}
 func (s joinedPgx) lost() bool                          { return s.tx.Conn().IsClosed() }
+func (s joinedPgx) last(string, []any) bool             { return false }
 
 // pgxCursor reads rows of a plain pgx transaction.
 type pgxCursor struct{ rows pgx.Rows }
 
 func (c *pgxCursor) next() bool            { return c.rows.Next() }
 func (c *pgxCursor) scan(dest []any) error { return c.rows.Scan(dest...) }
-func (c *pgxCursor) err() error            { return c.rows.Err() }
-func (c *pgxCursor) close() error          { c.rows.Close(); return c.rows.Err() }
+
+func (c *pgxCursor) raw() [][]byte {
+	if !hasRaw(c.rows) {
+		return nil
+	}
+	return c.rows.RawValues()
+}
+func (c *pgxCursor) err() error   { return c.rows.Err() }
+func (c *pgxCursor) close() error { c.rows.Close(); return c.rows.Err() }
 
 // joinedSQL is somebody else's transaction of database/sql.
 type joinedSQL struct{ tx *sql.Tx }
 
 func (s joinedSQL) exec(ctx context.Context, query string, args []any) (int64, error) {
-	return (&sqliteSession{tx: s.tx}).exec(ctx, query, inUTC(args))
+	return (&sqliteSession{tx: s.tx}).exec(ctx, query, values(args))
 }
 
 func (s joinedSQL) query(ctx context.Context, query string, args []any) (cursor, error) {
-	return (&sqliteSession{tx: s.tx}).query(ctx, query, inUTC(args))
+	return (&sqliteSession{tx: s.tx}).query(ctx, query, values(args))
 }
 
 func (s joinedSQL) sql() *sql.Tx { return s.tx }
@@ -67,3 +75,4 @@ func (s joinedSQL) pgx(context.Context) (pgx.Tx, error) {
 func (s joinedSQL) commit(context.Context) error { return errNotOurs }
 func (s joinedSQL) rollback()                    {}
 func (s joinedSQL) lost() bool                   { return false }
+func (s joinedSQL) last(string, []any) bool      { return false }

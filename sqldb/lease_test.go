@@ -97,14 +97,12 @@ func TestLeasesThatAreHeldAreListed(t *testing.T) {
 // Nobody acquires a guarded lease before the transaction ends, though it has run out by then.
 func TestAGuardedLeaseIsNotTakenOver(t *testing.T) {
 	each(t, func(t *testing.T, d *sql.Database, db *sqldb.DB) {
-		a := db.Lease(sqldb.LeaseConfig{Name: "relay", TTL: 300 * time.Millisecond})
+		const ttl = 500 * time.Millisecond
+		a := db.Lease(sqldb.LeaseConfig{Name: "relay", TTL: ttl})
 		b := open(t, d.URL).Lease(sqldb.LeaseConfig{Name: "relay", TTL: time.Hour})
-		if _, err := a.Acquire(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 		var over atomic.Bool
 		heir := make(chan error, 1)
-		err := db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+		guarded := func(ctx context.Context, tx *sqldb.Tx) error {
 			if err := a.Guard(ctx, tx); err != nil {
 				return err
 			}
@@ -121,14 +119,20 @@ func TestAGuardedLeaseIsNotTakenOver(t *testing.T) {
 					return
 				}
 			}()
-			<-time.After(600 * time.Millisecond) // runs out meanwhile
+			<-time.After(2 * ttl) // runs out meanwhile
 			over.Store(true)
 			return nil
+		}
+		leattest.Eventually(t, "it guards the lease before that runs out", func() error {
+			if _, err := a.Acquire(t.Context()); err != nil {
+				return err
+			}
+			return db.Tx(t.Context(), guarded)
 		})
-		if err := errors.Join(err, <-heir); err != nil {
+		if err := <-heir; err != nil {
 			t.Error(err)
 		}
-		err = db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return a.Guard(ctx, tx) })
+		err := db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error { return a.Guard(ctx, tx) })
 		if !errors.Is(err, sqldb.ErrLeaseLost) {
 			t.Errorf("guard of a lost lease: %v", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -57,7 +58,9 @@ type migration struct {
 	statements []statement
 }
 
-var migrationName = regexp.MustCompile(`^([0-9]{4,9})_[^.]+(\.(postgres|sqlite))?\.sql$`)
+var migrationName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9]{4,9})_[^.]+(\.(postgres|sqlite))?\.sql$`)
+})
 
 // readMigrations finds the files for a dialect, in order.
 func readMigrations(files fs.FS, d Dialect) ([]migration, error) {
@@ -67,7 +70,7 @@ func readMigrations(files fs.FS, d Dialect) ([]migration, error) {
 			return err
 		}
 		name := path.Base(at)
-		parts := migrationName.FindStringSubmatch(name)
+		parts := migrationName().FindStringSubmatch(name)
 		if parts == nil {
 			return fmt.Errorf("file %s: call it NNNN_name.sql or NNNN_name.%v.sql, as 0001_tables.sql", at, d)
 		}

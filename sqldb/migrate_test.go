@@ -163,8 +163,8 @@ func TestTablesLieInTheSchemaAndNowhereElse(t *testing.T) {
 func TestMigrationOfALongStatementOutlivesTheTimeout(t *testing.T) {
 	t.Parallel()
 	d := sql.Postgres(t)
-	db := open(t, d.URL+"&statement_timeout=100")
-	slow := `select pg_sleep(0.3)`
+	db := open(t, d.URL+"&statement_timeout=3000") // longer than any other statement takes
+	slow := `select pg_sleep(4)`
 	err := db.Tx(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
 		_, err := tx.Exec(ctx, slow)
 		return err

@@ -246,14 +246,16 @@ func TestTransactionOfOneStatementIsTwoRoundTrips(t *testing.T) {
 		}},
 	}
 	for name, test := range tests {
-		for n := range 2 { // the first one prepares
+		least := int64(1000) // the first one prepares, and a connection that was idle for a second is asked first
+		for n := range 5 {
 			before := trips.Load()
 			if err := test.act(n); err != nil {
 				t.Fatal(err)
 			}
-			if got := trips.Load() - before; n == 1 && got != test.want {
-				t.Errorf("%s: %d round trips, want %d", name, got, test.want)
-			}
+			least = min(least, trips.Load()-before)
+		}
+		if least != test.want {
+			t.Errorf("%s: %d round trips, want %d", name, least, test.want)
 		}
 	}
 }

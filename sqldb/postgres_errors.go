@@ -32,7 +32,7 @@ func postgresFault(pg *pgconn.PgError) fault {
 	return faultNone
 }
 
-// postgresHint says what to try.
+// postgresHint says what to try; the server's own hint where there is nothing better.
 func postgresHint(pg *pgconn.PgError) string {
 	switch pg.Code {
 	case "28P01", "28000":
@@ -56,7 +56,7 @@ func postgresHint(pg *pgconn.PgError) string {
 	case "26000", "42P05":
 		return "a pooler changes sessions under prepared statements: add default_query_exec_mode=cache_describe to the URL"
 	}
-	return ""
+	return pg.Hint
 }
 
 // connectHint says what to try where no connection came about.

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -26,6 +26,7 @@ type pgSession struct {
 	aborted error // why the first statement, and with it the transaction, did not begin
 	open    *pgCursor
 	bridge  *bridge
+	kept    []parting // for the commit
 }
 
 var (
@@ -110,12 +111,12 @@ func (s *pgSession) exec(ctx context.Context, query string, args []any) (int64, 
 	var tag pgconn.CommandTag
 	switch {
 	case !first:
-		tag, err = s.conn.Exec(ctx, query, inUTC(args)...)
+		tag, err = s.conn.Exec(ctx, query, values(args)...)
 	case len(args) == 0:
 		tag, err = s.simple(ctx, query)
 	default:
 		var results pgx.BatchResults
-		if results, err = s.batch(ctx, query, inUTC(args)); err != nil {
+		if results, err = s.batch(ctx, query, values(args)); err != nil {
 			return 0, err
 		}
 		tag, err = results.Exec()
@@ -134,9 +135,9 @@ func (s *pgSession) query(ctx context.Context, query string, args []any) (cursor
 	}
 	c := &pgCursor{session: s}
 	if !first {
-		c.rows, err = s.conn.Query(ctx, query, inUTC(args)...)
+		c.rows, err = s.conn.Query(ctx, query, values(args)...)
 	} else {
-		if c.results, err = s.batch(ctx, query, inUTC(args)); err != nil {
+		if c.results, err = s.batch(ctx, query, values(args)); err != nil {
 			return nil, err
 		}
 		c.rows, err = c.results.Query()
@@ -157,13 +158,16 @@ func (s *pgSession) commit(ctx context.Context) error {
 	if !s.stop() {
 		return context.Cause(ctx)
 	}
-	if !s.begun {
+	if !s.begun && len(s.kept) == 0 {
 		s.release()
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitWithin)
 	defer cancel()
-	tag, err := s.conn.Exec(ctx, "commit")
+	tag, open, err := s.end(ctx)
+	if open {
+		return explain(err)
+	}
 	defer s.release()
 	switch {
 	case err == nil && tag.String() == "ROLLBACK":
@@ -235,6 +239,8 @@ type pgCursor struct {
 	results pgx.BatchResults
 	failed  error
 	closed  bool
+	binary  bool // Raw is possible; set with asked
+	asked   bool
 }
 
 func (c *pgCursor) next() bool {
@@ -246,6 +252,26 @@ func (c *pgCursor) next() bool {
 }
 
 func (c *pgCursor) scan(dest []any) error { return c.rows.Scan(dest...) }
+
+func (c *pgCursor) raw() [][]byte {
+	if !c.asked {
+		c.asked, c.binary = true, hasRaw(c.rows)
+	}
+	if !c.binary {
+		return nil
+	}
+	return c.rows.RawValues()
+}
+
+// hasRaw says whether each column comes in binary, or as text that is the same in both forms.
+func hasRaw(rows pgx.Rows) bool {
+	for _, f := range rows.FieldDescriptions() {
+		if f.Format != pgtype.BinaryFormatCode && f.DataTypeOID != pgtype.TextOID && f.DataTypeOID != pgtype.VarcharOID {
+			return false
+		}
+	}
+	return true
+}
 
 func (c *pgCursor) err() error { return c.failed }
 
@@ -266,29 +292,4 @@ func (c *pgCursor) close() error {
 		c.failed = c.session.started(c.failed)
 	}
 	return c.failed
-}
-
-// inUTC keeps the zone of the process out of columns without one. args is the caller's: it is
-// copied before it is changed.
-func inUTC(args []any) []any {
-	copied := false
-	for i, a := range args {
-		var utc time.Time
-		switch t := a.(type) {
-		case time.Time:
-			utc = t.UTC()
-		case *time.Time:
-			if t == nil {
-				continue
-			}
-			utc = t.UTC()
-		default:
-			continue
-		}
-		if !copied {
-			args, copied = append([]any(nil), args...), true
-		}
-		args[i] = utc
-	}
-	return args
 }

@@ -17,6 +17,7 @@ type Rows struct {
 type cursor interface {
 	next() bool
 	scan(dest []any) error
+	raw() [][]byte
 	err() error
 	close() error
 }
@@ -27,6 +28,11 @@ func (r *Rows) Next() bool { return r.cursor.next() }
 // Scan copies the row's columns to where dest points: the basic types, []byte, time.Time (in UTC),
 // pointers to them for NULL, and whatever implements sql.Scanner.
 func (r *Rows) Scan(dest ...any) error { return r.cursor.scan(dest) }
+
+// Raw is the row's columns as the server sent them: text as its bytes, all else in PostgreSQL's binary
+// form, nil for NULL. They are good until the next call of Next. It is nil where there is no such form:
+// on SQLite, and where the connection speaks PostgreSQL's text forms; then Scan.
+func (r *Rows) Raw() [][]byte { return r.cursor.raw() }
 
 // Err is what ended Next before the last row, or nil.
 func (r *Rows) Err() error { return r.tx.note(r.cursor.err()) }

@@ -136,6 +136,8 @@ func (s *sqliteSession) query(ctx context.Context, query string, args []any) (cu
 	return sqlCursor{rows}, nil
 }
 
+func (s *sqliteSession) last(string, []any) bool { return false }
+
 func (s *sqliteSession) sql() *sql.Tx { return s.tx }
 
 func (s *sqliteSession) pgx(context.Context) (pgx.Tx, error) {
@@ -172,6 +174,8 @@ func (c sqlCursor) close() error { return c.rows.Close() }
 
 // scan also reads a time out of an expression, whose text SQLite gives no type. dest is the caller's:
 // it is copied before it is changed.
+func (c sqlCursor) raw() [][]byte { return nil }
+
 func (c sqlCursor) scan(dest []any) error {
 	copied := false
 	for i, d := range dest {

@@ -18,6 +18,7 @@ type Tx struct {
 	before  []func(context.Context) error
 	after   []func()
 	ran     int   // how many of before have run
+	ending  bool  // fn is through: what comes now is the transaction's end
 	depth   int   // open savepoints
 	trouble error // the last error of the infrastructure's making that a statement met
 }
@@ -31,6 +32,8 @@ type session interface {
 	commit(ctx context.Context) error
 	rollback()
 	lost() bool // the connection is gone
+	// last keeps a statement for the commit; false: it must run at once.
+	last(query string, args []any) bool
 }
 
 // Dialect is the kind of database.
@@ -40,6 +43,17 @@ func (tx *Tx) Dialect() Dialect { return tx.dialect }
 func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
 	n, err := tx.session.exec(ctx, query, args)
 	return n, tx.note(err)
+}
+
+// ExecLast is Exec for a statement of a BeforeCommit function whose answer nobody needs. On PostgreSQL
+// it travels with the commit, which saves a round trip, and its error is the commit's: then nothing is
+// committed. Statements of later BeforeCommit functions run before it.
+func (tx *Tx) ExecLast(ctx context.Context, query string, args ...any) error {
+	if tx.ending && tx.session.last(query, args) {
+		return nil
+	}
+	_, err := tx.Exec(ctx, query, args...)
+	return err
 }
 
 // Query runs a query. The rows must be closed before the next statement; reading them to the end

@@ -56,7 +56,7 @@ func runDemo(ctx context.Context, d cli.Demo, services shop.Config) error {
 	r, err := demo.Run(ctx, demo.Config{
 		Orders: d.Orders, Rate: d.Rate, Seed: d.Seed, Trouble: d.Trouble,
 		Exit: d.Exit, Listen: d.Listen,
-		Dir: d.Data, Kafka: d.Connect, DatabaseURL: d.DB, Prefix: d.Prefix, Attach: d.Attach,
+		Dir: d.Data, Kafka: d.Connect, Registry: d.Registry, DatabaseURL: d.DB, Prefix: d.Prefix, Attach: d.Attach,
 		Shop: services, JSON: d.JSON, Live: d.Terminal && !d.JSON,
 		Out: d.Stdout, Err: d.Stderr, Logger: d.Logger,
 	})

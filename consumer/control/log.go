@@ -91,10 +91,13 @@ func (l *Log) apply(w leat.Wire) bool {
 func (l *Log) State() *State { return &l.state }
 
 // Write appends records, and returns once all in-sync replicas have them. Those in lifted take away
-// what has their key.
+// what has their key. A command that nobody would heed is refused ([ErrUnheeded]).
 func (l *Log) Write(ctx context.Context, records, lifted []Record) error {
 	var raws []kafka.Raw
 	for _, r := range records {
+		if err := r.Heeded(); err != nil {
+			return err
+		}
 		value, err := r.Encode()
 		if err != nil {
 			return fmt.Errorf("write to the control topic: %w", err)

@@ -44,7 +44,7 @@ type Record struct {
 
 	PerSecond float64 // of Rate: events per second and member
 
-	Since time.Time     // of Inbox: time of its oldest row, zero where it has none
+	Since time.Time     // of Inbox: time of the oldest row found in it, zero where it has none
 	Keep  time.Duration // of Inbox: how long it keeps rows; negative: for ever
 
 	Asked string    // of Seek: the place in the words of who asked, for example "-1h"

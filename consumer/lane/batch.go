@@ -31,6 +31,28 @@ func (s *Scheduler[T]) Join(with *Item[T]) *Item[T] {
 	return it
 }
 
+// Return gives back an item that Join gave out: it is the first that starts again.
+func (s *Scheduler[T]) Return(it *Item[T]) {
+	s.bringBack(it, queued)
+	it.part.inHand--
+	if !it.part.closed {
+		s.classes[it.class].ready.unshift(it)
+	}
+}
+
+// Start counts an item that Join gave out as Next's own: it goes on when what it was joined with has ended.
+func (s *Scheduler[T]) Start(it *Item[T]) {
+	if it.state != waiting {
+		panic("lane: Start of an item that does not wait")
+	}
+	it.state = running
+	s.out++
+	s.classes[it.class].out++
+}
+
+// Ready is how many items of the class lie ready, those of closed parts among them.
+func (s *Scheduler[T]) Ready(class int) int { return s.classes[class].ready.n }
+
 // Unstamped reports whether a batch has begun to wait that Wake does not know of yet.
 func (s *Scheduler[T]) Unstamped() bool {
 	for _, i := range s.batched {

@@ -4,7 +4,8 @@
 // # What
 //
 // [Tracker] follows the records of one partition from their arrival to their end and tells the low
-// water: the offset below which all is finished; [Finished] is what is finished above it. [Scheduler] keeps the events of each key in a lane,
+// water: the offset below which all is finished; [Finished] is what is finished above it. [Progress] adds
+// what is committed of that and how far there is to go. [Scheduler] keeps the events of each key in a lane,
 // one behind the other, and gives out the heads of lanes within the limits of their class and of the
 // whole, one by one or in batches. A [Gate] holds items back that could start.
 //

@@ -18,6 +18,15 @@ func (q *fifo[T]) push(it *Item[T]) {
 	q.tail = it
 }
 
+// unshift puts an item in front of all.
+func (q *fifo[T]) unshift(it *Item[T]) {
+	q.n++
+	if it.link = q.head; q.tail == nil {
+		q.tail = it
+	}
+	q.head = it
+}
+
 func (q *fifo[T]) pop() *Item[T] {
 	it := q.head
 	if it == nil {

@@ -102,6 +102,17 @@ func (s *Scheduler[T]) Add(p *Part[T], it *Item[T], class int, key Key, size int
 	s.classes[it.class].ready.push(it)
 }
 
+// AddAt adds an item without order that starts at due at the earliest (see Wake).
+func (s *Scheduler[T]) AddAt(p *Part[T], it *Item[T], class, size int, due int64) {
+	if p.closed {
+		panic("lane: AddAt to a closed part")
+	}
+	it.part, it.class, it.size, it.due = p, int32(class), size, due
+	p.items++
+	p.bytes += size
+	s.delayed.push(it)
+}
+
 // Next gives out an item that may start now, or nil. Classes take turns.
 func (s *Scheduler[T]) Next() *Item[T] {
 	if s.out >= s.limit {
@@ -156,6 +167,12 @@ func (s *Scheduler[T]) More() bool {
 		}
 	}
 	return false
+}
+
+// Starves reports whether the class may start an item and has none, or too few for a batch.
+func (s *Scheduler[T]) Starves(class int) bool {
+	c := &s.classes[class]
+	return s.out < s.limit && !c.halted && c.out < c.limit && (c.ready.head == nil || !c.ripe())
 }
 
 // Out is how many items are out.

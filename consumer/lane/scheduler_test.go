@@ -164,7 +164,7 @@ func (m *model) pick(b byte) *event {
 
 func (m *model) step(op, b byte) {
 	part := int(b>>2) % len(m.parts)
-	switch op % 20 {
+	switch op % 22 {
 	case 0, 1, 2, 3:
 		if m.closed[part] {
 			m.parts[part] = m.s.NewPart()
@@ -240,6 +240,19 @@ func (m *model) step(op, b byte) {
 		}
 	case 18:
 		m.open(int(b) % 4)
+	case 20:
+		if e := m.pick(b); e != nil && e.state == "waiting" {
+			m.s.Return(e.it)
+			e.state, e.let = "queued", false
+			if e.part < 0 || m.closed[e.part] {
+				e.state = "ended"
+			}
+		}
+	case 21:
+		if e := m.pick(b); e != nil && e.state == "waiting" {
+			m.s.Start(e.it)
+			e.state, e.let = "out", false
+		}
 	case 19:
 		if e := m.pick(b); e != nil {
 			e.class = int(b>>4) % len(m.limits)

@@ -130,11 +130,13 @@ func (f *Fold) sorted() []withLetters {
 // nothing were parked: Source is called only when it fails, and Result right behind it.
 func (c *Core) Knows(key []byte, offset int64) bool {
 	f := c.fold
-	if len(f.entries) == 0 && len(f.keys) == 0 {
-		return false
+	if offset <= f.top {
+		if _, known := f.entries[offset]; known {
+			return true
+		}
 	}
-	if _, known := f.entries[offset]; known || key == nil {
-		return known
+	if key == nil || !f.sieve.has(key) {
+		return false
 	}
 	_, known := f.keys[Key{name: string(key)}]
 	return known
@@ -148,3 +150,18 @@ func (c *Core) Queued() int { return c.fold.queued }
 
 // Held is how many keys wait for their release.
 func (c *Core) Held() int { return c.fold.held }
+
+// FailingSince is when the event failed first, in Unix milliseconds, that has failed for the longest of
+// those that their keys wait for; 0: none has failed.
+func (c *Core) FailingSince() int64 {
+	var since int64
+	for k := c.fold.oldest; k != nil; k = k.next {
+		if len(k.queue) == 0 {
+			continue
+		}
+		if first := k.queue[0].past.First; first > 0 && (since == 0 || first < since) {
+			since = first
+		}
+	}
+	return since
+}

@@ -128,6 +128,11 @@ var configurations = map[string]setup{
 	"move to the tail, two keys":   {keys: "KLK", owners: 2, crashes: 1, failures: 1, scan: 2},
 	"move and redrive":             {keys: "KK", owners: 2, crashes: 1, failures: 1, scan: 1, redrive: true},
 	"produce given up":             {keys: "KK", owners: 3, crashes: 1, produce: 1, failures: 1},
+	"transactions":                 {keys: "KK", owners: 2, crashes: 1, failures: 1, txn: true},
+	"transactions, two keys":       {keys: "KLK", owners: 2, crashes: 1, failures: 2, txn: true},
+	"transactions, old owner":      {keys: "KK", owners: 2, moves: 1, failures: 1, txn: true, zombies: running},
+	"transactions, hold":           {keys: "KK", owners: 2, crashes: 1, failures: 1, txn: true, hold: true},
+	"transactions, redrive":        {keys: "KK", owners: 2, crashes: 1, failures: 1, txn: true, redrive: true},
 }
 
 func TestEveryInterleavingKeepsOrderAndLosesNothing(t *testing.T) {
@@ -188,6 +193,8 @@ var journeys = map[string]setup{
 	"redrive":       {keys: "KLKKL", owners: 3, crashes: 2, failures: 3, redrive: true, scan: 2},
 	"tool repeats":  {keys: "KLKKL", owners: 3, crashes: 2, failures: 3, redrive: true, repeats: 2, inbox: true, scan: 2},
 	"produce fails": {keys: "KLKKL", owners: 3, crashes: 1, produce: 1, failures: 3, scan: 2},
+	"transactions":  {keys: "KLKKL", owners: 3, crashes: 1, moves: 1, failures: 3, scan: 2, txn: true, zombies: running},
+	"txn, hold":     {keys: "KLKKL", owners: 3, crashes: 2, failures: 3, hold: true, txn: true},
 }
 
 func TestRandomWaysKeepOrderAndLoseNothing(t *testing.T) {

@@ -7,6 +7,7 @@ type Config struct {
 	MaxKeys   int  // keys that are parked, due or held, then the partition is Full; 0: 10000
 	MaxScan   int  // records a restart reads, about, then the oldest keys move to the tail; 0: 20000. Full at four times that
 	MaxMove   int  // parked events of a key that still moves; 0: 100
+	Atomic    bool // a record leaves in one transaction with all that was settled before it, or in a later one, and an heir knows what is settled above the source's offset: what the owner parked itself waits for no commit
 	BlockKey  bool // at MaxPerKey and MaxKeys the partition is not Full, and what would be parked is dead: at MaxPerKey it holds its key
 }
 

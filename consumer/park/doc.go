@@ -11,7 +11,7 @@
 //
 // [Core] adds the owner: it takes what happens (a record read, a source event, the end of an attempt)
 // and answers with what to do ([Effect]). It knows no clock, no I/O and no payloads; when a parked
-// event is due is its caller's business.
+// event is due, its [Tries] say to the caller.
 //
 // # Use
 //

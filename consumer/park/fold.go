@@ -13,7 +13,9 @@ type Fold struct {
 	marks   []mark
 	entries map[int64]*entry
 	keys    map[Key]*key
-	oldest  *key // active keys in the order of their starts
+	top     int64 // greatest offset that entries has had
+	sieve   sieve // of keys
+	oldest  *key  // active keys in the order of their starts
 	newest  *key
 	active  int
 	queued  int    // events
@@ -50,6 +52,7 @@ type entry struct {
 	state   state
 	behind  bool // redriven behind all others
 	blocked bool
+	failed  bool // given up in this round
 
 	going int32 // owner's: round+1 of the Fin or blocked Dead that was not read back yet, 0: none
 	told  bool  // owner's: its dead letter was asked for
@@ -86,7 +89,7 @@ type key struct {
 // epoch is 0.
 func NewFold(next, epoch int64) *Fold {
 	return &Fold{
-		next: next, epoch: epoch, marks: []mark{{at: -1, epoch: epoch}},
+		next: next, epoch: epoch, marks: []mark{{at: -1, epoch: epoch}}, top: -1,
 		entries: map[int64]*entry{}, keys: map[Key]*key{},
 	}
 }
@@ -145,8 +148,14 @@ func (f *Fold) event(k *key, r Record, offset int64) (*entry, bool) {
 		return f.entries[r.Offset], false
 	}
 	e.last = offset
-	f.entries[r.Offset] = e
+	f.note(e)
 	return e, true
+}
+
+// note keeps what is known about an event.
+func (f *Fold) note(e *entry) {
+	f.entries[e.offset] = e
+	f.top = max(f.top, e.offset)
 }
 
 // turn moves an event to the state that a record says, if it may.
@@ -175,7 +184,7 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 		}
 		f.leave(k, e)
 		e.round, e.state, e.decided, e.past = r.Round, dead, offset, r.Past
-		e.blocked, e.hold, e.told = r.Hold != 0 || r.Reason == Blocked, 0, false
+		e.blocked, e.hold, e.told, e.failed = r.Hold != 0 || r.Reason == Blocked, 0, false, true
 		k.dead++
 		f.count(k, e, r, offset)
 	case Fin:
@@ -210,7 +219,7 @@ func (f *Fold) count(k *key, e *entry, r Record, offset int64) {
 
 // enter puts an event into the queue of its key. Mostly it is the last.
 func (f *Fold) enter(k *key, e *entry) {
-	e.state = queued
+	e.state, e.failed = queued, false
 	f.queued++
 	i, _ := slices.BinarySearchFunc(k.queue, e, f.order)
 	k.queue = slices.Insert(k.queue, i, e)
@@ -296,7 +305,7 @@ func (f *Fold) release(k *key, r Record, offset int64) bool {
 		e := f.entries[s.offset]
 		if e == nil {
 			e = &entry{key: k.name, offset: s.offset, decided: -1, round: -1}
-			f.entries[s.offset] = e
+			f.note(e)
 		}
 		if e.key != k.name || s.round <= e.round {
 			continue

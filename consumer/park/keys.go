@@ -6,6 +6,7 @@ func (f *Fold) key(name Key) *key {
 	if k == nil {
 		k = &key{name: name, start: -1, move: mark{at: -1}}
 		f.keys[name] = k
+		f.sieve.count(name, 1)
 	}
 	return k
 }
@@ -30,8 +31,30 @@ func (f *Fold) settleKey(k *key, offset int64) {
 
 // drop forgets a key that has nothing, neither in the park partition nor in the owner's hands.
 func (f *Fold) drop(k *key) {
-	if !k.active() && k.own.idle() {
+	if !k.active() && k.own.idle() && f.keys[k.name] == k {
 		delete(f.keys, k.name)
+		f.sieve.count(k.name, -1)
+	}
+}
+
+// sieve tells most keys that are not known from those that are: every healthy event is asked about.
+type sieve [1 << 10]int32
+
+// place goes by the end of a key, where keys differ.
+func (*sieve) place(key []byte) uint32 {
+	h := uint32(2166136261) // FNV-1a
+	for _, b := range key[max(0, len(key)-16):] {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return h % (1 << 10)
+}
+
+func (s *sieve) has(key []byte) bool { return s[s.place(key)] > 0 }
+
+// count notes a key that came, or went. Those of one event alone are found by its offset.
+func (s *sieve) count(name Key, n int32) {
+	if name.lone == 0 {
+		s[s.place([]byte(name.name))] += n
 	}
 }
 

@@ -71,10 +71,17 @@ func (w *world) ownerChoices(i int, o *owner, add adder) {
 	if rightful || w.zombies == running {
 		w.workChoices(i, o, add)
 	}
+	if w.txn {
+		w.txnChoices(i, o, add)
+	}
 	for j, e := range o.posts {
 		add(true, func(w *world) {
 			o := w.owners[i]
 			o.posts = slices.Delete(o.posts, j, j+1)
+			if w.txn {
+				w.doWith(o, o.core.LetterWritten(e.Offset, e.Round), outcome{letter: e, letters: true})
+				return
+			}
 			w.letter(e)
 			w.do(o, o.core.LetterWritten(e.Offset, e.Round))
 		}, "%d: dead letter %s", i, id(e.Offset, e.Round))
@@ -92,6 +99,7 @@ func (w *world) workChoices(i int, o *owner, add adder) {
 				o := w.owners[i]
 				o.taken[k]++
 				o.shut[k] = true
+				o.offered |= 1 << c
 				w.do(o, o.core.Source(w.name(c), c))
 			}, "%d: source %d", i, c)
 		}
@@ -108,6 +116,10 @@ func (w *world) workChoices(i int, o *owner, add adder) {
 			return func(w *world) {
 				o := w.owners[i]
 				o.runs = slices.Delete(o.runs, j, j+1)
+				if effect && w.txn {
+					w.doWith(o, o.core.Result(e, how, Past{}, ""), outcome{effect: e, acts: true})
+					return
+				}
 				if effect {
 					w.effect(e)
 					w.inboxed |= 1 << e.Offset
@@ -130,13 +142,7 @@ func (w *world) workChoices(i int, o *owner, add adder) {
 // fateChoices are commits and what ends an owner.
 func (w *world) fateChoices(i int, o *owner, add adder) {
 	if m, more := o.core.Commit(o.low(len(w.keys))); more && m != w.com {
-		add(true, func(w *world) {
-			o := w.owners[i]
-			m, _ := o.core.Commit(o.low(len(w.keys)))
-			w.com = m
-			w.refold(o)
-			w.do(o, o.core.Committed(m))
-		}, "%d: commits source %d, park %d, epoch %d", i, m.Source, m.Park, m.Meta.AtLow)
+		add(true, func(w *world) { w.commit(w.owners[i]) }, "%d: commits source %d, park %d, epoch %d", i, m.Source, m.Park, m.Meta.AtLow)
 	}
 	more := len(w.owners) < w.setup.owners
 	if w.crashed < w.crashes && more {
@@ -171,6 +177,18 @@ func (w *world) fateChoices(i int, o *owner, add adder) {
 			}, "%d: %s fails; a new epoch", i, show(o.flight[0]))
 		}
 	}
+}
+
+// commit commits both offsets.
+func (w *world) commit(o *owner) {
+	m, _ := o.core.Commit(o.low(len(w.keys)))
+	w.com = m
+	if w.txn && !w.mapless {
+		w.above = o.settled &^ (1<<m.Source - 1)
+	}
+	w.refold(o)
+	w.knows(o)
+	w.do(o, o.core.Committed(m))
 }
 
 // toolChoices are the redrive tool's: it knows the dead letters and what it did itself.

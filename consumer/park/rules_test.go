@@ -34,7 +34,10 @@ var broken = map[string]setup{
 		"0: source 1", "0: park(e1, 1/0) lands at 2", "0: reads park(e1, 1/0) at 2",
 		"0: 0/0 is due", "0: 0/0 fails for good", "0: dead(e1, 0/0) lands at 3", "0: reads dead(e1, 0/0) at 3",
 	}},
-	"sent again": {keys: "KK", owners: 1, produce: 1, failures: 2, resend: true},
+	"sent again":        {keys: "KK", owners: 1, produce: 1, failures: 2, resend: true},
+	"effects apart":     {keys: "K", owners: 2, crashes: 1, failures: 1, txn: true, apart: true},
+	"no map":            {keys: "LK", owners: 2, crashes: 1, txn: true, mapless: true},
+	"old owner commits": {keys: "K", owners: 2, moves: 1, failures: 1, txn: true, zombies: running, unfenced: true},
 }
 
 func TestEachRuleIsNeeded(t *testing.T) {
@@ -48,7 +51,7 @@ func TestEachRuleIsNeeded(t *testing.T) {
 			}
 			t.Logf(name+": %s in %d steps, after %d states:\n%s", fault, len(trace), states, strings.Join(trace, "\n"))
 			whole := s
-			whole.without, whole.resend = 0, false
+			whole.without, whole.resend, whole.apart, whole.mapless, whole.unfenced = 0, false, false, false, false
 			w := newWorld(&whole)
 			for i, what := range trace[len(s.after):] {
 				if !w.take(what) {

@@ -324,5 +324,5 @@ func (k *key) head() *entry {
 func (c *Core) followsAll(k *key, e *entry) bool {
 	o := &k.own
 	return e.offset <= c.srcCom || c.fold.without.has(withoutCommitWait) ||
-		o.known && o.base <= c.srcCom && e.offset <= o.seen && o.parks == 0 && len(o.open) == 0
+		o.known && (o.base <= c.srcCom || c.cfg.Atomic) && e.offset <= o.seen && o.parks == 0 && len(o.open) == 0
 }

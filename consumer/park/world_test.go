@@ -17,6 +17,10 @@ type setup struct {
 	produce  int    // appends that the producer gives up; they may land all the same
 	zombies  zombies
 	inbox    bool // handlers take effect once per event
+	txn      bool // what is decided leaves in transactions, with the effects that it is about and both offsets
+	apart    bool // mutation: effects come before their transaction
+	mapless  bool // mutation: the source's offset does not tell what is finished above it
+	unfenced bool // mutation: a transaction that moves no offset holds none, so an old owner's is accepted
 	hold     bool // HoldKey, and the tool releases
 	redrive  bool // SkipKey, and the tool redrives once
 	repeats  int  // records of the tool that come twice
@@ -40,6 +44,7 @@ type world struct {
 	log                                      []Record
 	letters                                  []Event // written dead letters
 	com                                      Commit
+	above                                    uint64 // txn: what is finished above com.Source
 	owners                                   []*owner
 	late                                     []Record // appends of dead owners
 	post                                     []Event  // dead letters of dead owners that are not written yet
@@ -60,11 +65,14 @@ type owner struct {
 	taken   map[byte]int // per key: how many of its events were offered
 	shut    map[byte]bool
 	settled uint64
+	offered uint64
 	base    int64
 	runs    []Event
 	dues    []Event
 	posts   []Event
 	flight  []Record
+	writing []outcome // txn: on their way through the writer
+	ready   []outcome // txn: for the next transaction
 }
 
 // tool is the redrive tool: what it has done.
@@ -100,10 +108,10 @@ func (w *world) join() {
 	start := Start{
 		Epoch: w.com.Meta.Claimed + 1, Park: w.com.Park, AtLow: w.com.Meta.AtLow, Source: w.com.Source,
 	}
-	core := New(Config{HoldKey: w.hold, MaxScan: w.scan, MaxMove: 10}, start)
+	core := New(Config{HoldKey: w.hold, MaxScan: w.scan, MaxMove: 10, Atomic: w.txn}, start)
 	core.fold.without = w.without
 	w.com = core.Claim()
-	o := &owner{core: core, alive: true, read: start.Park, base: start.Source, taken: map[byte]int{}, shut: map[byte]bool{}}
+	o := &owner{core: core, alive: true, read: start.Park, base: start.Source, settled: w.above, taken: map[byte]int{}, shut: map[byte]bool{}}
 	w.owners = append(w.owners, o)
 	w.do(o, core.Open())
 }
@@ -113,6 +121,10 @@ func (w *world) do(o *owner, effects []Effect) {
 	for _, e := range slices.Clone(effects) {
 		switch e.Do {
 		case Append:
+			if w.txn {
+				o.writing = append(o.writing, outcome{record: e.Record})
+				continue
+			}
 			o.flight = append(o.flight, e.Record)
 		case Run:
 			o.runs = append(o.runs, e.Event)
@@ -139,6 +151,9 @@ func (w *world) end(o *owner) {
 	o.alive = false
 	w.post = append(w.post, o.posts...)
 	o.core, o.posts, o.runs, o.dues, o.taken, o.shut = nil, nil, nil, nil, nil, nil
+	if w.txn { // a transaction that nobody ends is aborted
+		w.post, o.writing, o.ready = nil, nil, nil
+	}
 }
 
 // low is what an owner's tracker says: all source events below are settled.
@@ -157,7 +172,7 @@ func (w *world) offers(o *owner, k byte) (int64, bool) {
 	}
 	n := o.taken[k]
 	for c := o.base; c < int64(len(w.keys)); c++ {
-		if w.key(c) == k {
+		if w.key(c) == k && (!w.txn || o.settled&(1<<c) == 0 || o.offered&(1<<c) != 0) {
 			if n == 0 {
 				return c, true
 			}
@@ -176,6 +191,9 @@ func (w *world) effect(e Event) {
 		}
 	}
 	first := !slices.Contains(w.last, c)
+	if !first && w.txn && w.repeated == 0 {
+		w.fail("second effect of %s", id(c, e.Round))
+	}
 	if !first {
 		if w.inbox {
 			return
@@ -199,6 +217,12 @@ func (w *world) effect(e Event) {
 // letter is a dead letter that is written.
 func (w *world) letter(e Event) {
 	if w.inbox && w.zombies != running && slices.Contains(w.last, e.Offset) && e.Round >= w.rounds[e.Offset] {
+		w.fail("dead letter of %s after its effect", id(e.Offset, e.Round))
+	}
+	if w.txn && slices.ContainsFunc(w.letters, func(l Event) bool { return l.Offset == e.Offset && l.Round == e.Round }) {
+		w.fail("second dead letter of %s", id(e.Offset, e.Round))
+	}
+	if w.txn && slices.Contains(w.last, e.Offset) && e.Round >= w.rounds[e.Offset] {
 		w.fail("dead letter of %s after its effect", id(e.Offset, e.Round))
 	}
 	w.letters = append(w.letters, e)
@@ -267,6 +291,25 @@ func (w *world) refold(o *owner) {
 	}
 }
 
+// knows checks that the owner is asked about every event of a key that it knows.
+func (w *world) knows(o *owner) {
+	for name := range o.core.fold.keys {
+		if !o.core.Knows(name.Bytes(), int64(len(w.keys))) {
+			w.fail("an event of key %s passes the owner by", name.name)
+		}
+	}
+	for offset := range o.core.fold.entries {
+		if !o.core.Knows(nil, offset) {
+			w.fail("%d passes the owner by", offset)
+		}
+	}
+	for place, n := range o.core.fold.sieve {
+		if n < 0 || n > 0 && len(o.core.fold.keys) == 0 {
+			w.fail("%d keys at place %d of the sieve, and none is known", n, place)
+		}
+	}
+}
+
 // clone copies a world.
 func (w *world) clone() *world {
 	n := *w
@@ -282,6 +325,7 @@ func (w *world) clone() *world {
 		p.core = o.core.clone()
 		p.taken, p.shut = maps.Clone(o.taken), maps.Clone(o.shut)
 		p.runs, p.dues, p.posts = slices.Clone(o.runs), slices.Clone(o.dues), slices.Clone(o.posts)
+		p.writing, p.ready = slices.Clone(o.writing), slices.Clone(o.ready)
 	}
 	return &n
 }
@@ -339,6 +383,7 @@ func (w *world) bytes(b []byte) []byte {
 		b = record(b, r)
 	}
 	b = num(b, w.com.Source, w.com.Park, w.com.Meta.Claimed, w.com.Meta.AtLow, int64(w.inboxed), int64(w.tool.redriven))
+	b = num(b, int64(w.above))
 	b = num(b, int64(w.crashed), int64(w.moved), int64(w.failed), int64(w.gaveUp), int64(w.repeated), int64(len(w.owners)))
 	b = events(b, w.letters)
 	b = events(b, w.post)
@@ -351,7 +396,9 @@ func (w *world) bytes(b []byte) []byte {
 		if !o.alive {
 			continue
 		}
-		b = num(b, int64(i), o.read, int64(o.settled), o.base)
+		b = num(b, int64(i), o.read, int64(o.settled), int64(o.offered), o.base)
+		b = outcomes(b, o.writing)
+		b = outcomes(b, o.ready)
 		for k := byte('K'); k <= 'L'; k++ {
 			b = num(b, int64(o.taken[k]), bit(o.shut[k]))
 		}

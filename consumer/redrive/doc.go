@@ -1,5 +1,5 @@
 // Package redrive gives dead letters back to the group that could not handle them, through its park
-// topic, and keeps what was done as notes in the dead-letter topic itself.
+// topic or a topic of its own, and keeps what was done as notes in the dead-letter topic itself.
 //
 // # What
 //
@@ -11,10 +11,11 @@
 // # Use
 //
 //	story, err := redrive.Read(ctx, client, "payment", "shop.orders")
-//	plan := story.Plan(redrive.Filter{Reason: consumer.ReasonExhausted}, redrive.MaxRounds) // what would be done
-//	done, err := redrive.Job{
-//		Client: client, Group: "payment", Topic: "shop.orders", Rounds: redrive.MaxRounds,
-//		Filter: redrive.Filter{Reason: consumer.ReasonExhausted}, Act: redrive.Redriven, By: "ann@host",
+//	filter := redrive.Filter{Reason: consumer.ReasonExhausted}
+//	plan := story.Plan(redrive.Redriven, filter, redrive.Guard{}) // what would be done
+//	tally, err := redrive.Job{
+//		Client: client, Group: "payment", Topic: "shop.orders",
+//		Filter: filter, Canary: 5, Rate: 100, Act: redrive.Redriven, By: "ann@host",
 //	}.Run(ctx)
 //
 // # Guarantees
@@ -23,12 +24,13 @@
 // are one transaction: killed at any moment and run again, a letter is redriven once per round. On the
 // embedded broker a repeat carries the same round, which the owner of the partition passes over while
 // it knows the event. Redriven events of a key keep their order among each other; they have none
-// against live events of the key.
+// against live events of the key. What became of an event is read from the park topic, whose fold it
+// is; notes keep it where the topic is gone.
 //
 // # Failure
 //
-// A letter whose payload was left out for size, or that came back as often as the loop guard allows, is
-// refused. A group without a park topic is [ErrNotParked].
+// What a [Guard] tells is refused. A held key that gets another letter while it goes back stays held and
+// whole: [ErrHeld], and the same job does it again.
 //
 // # Test
 //

@@ -50,14 +50,14 @@ func TestAStoryFoldsLettersAndNotesByTheirSource(t *testing.T) {
 	for _, l := range s.Letters() {
 		got = append(got, fmt.Sprintf("%d %s rounds=%d copies=%d headers=%d", l.Source.Offset, l.State(), l.Rounds, l.Copies, len(l.Headers)))
 	}
-	want := []string{"1 open rounds=0 copies=1 headers=1", "2 discarded rounds=0 copies=1 headers=1", "3 open rounds=1 copies=3 headers=1"}
+	want := []string{"1 open rounds=0 copies=1 headers=1", "2 discarded rounds=0 copies=1 headers=1", "3 dead-again rounds=1 copies=3 headers=1"}
 	if !slices.Equal(got, want) {
 		t.Errorf("letters are %q, want %q", got, want)
 	}
-	if p := s.Plan(redrive.Filter{}, 1); len(p.Letters) != 1 || len(p.Refused) != 1 || p.Refused[0].Source.Offset != 3 {
+	if p := s.Plan(redrive.Redriven, redrive.Filter{}, redrive.Guard{Rounds: 1}); len(p.Letters) != 1 || len(p.Refused) != 1 || p.Refused[0].Source.Offset != 3 {
 		t.Errorf("with at most one round the plan is %+v, want letter 1, and 3 refused", p)
 	}
-	if p := s.Plan(redrive.Filter{Error: regexp.MustCompile("^db"), Since: time.Unix(3, 0)}, 9); len(p.Letters) != 1 || p.Letters[0].Source.Offset != 3 {
+	if p := s.Plan(redrive.Redriven, redrive.Filter{Error: regexp.MustCompile("^db"), Since: time.Unix(3, 0)}, redrive.Guard{}); len(p.Letters) != 1 || p.Letters[0].Source.Offset != 3 {
 		t.Errorf("filtered by error and time the plan is %+v, want letter 3", p)
 	}
 }
@@ -68,22 +68,45 @@ type rig struct {
 	topic  leat.Topic
 	group  string
 
-	mu     sync.Mutex
-	mended bool
-	done   []int
+	mu    sync.Mutex
+	fails map[int]bool
+	soft  bool                  // what fails may be tried again
+	gate  map[int]chan struct{} // an event waits for it
+	done  []int
+	from  map[leat.Position]bool // where they said that they lay
 }
 
 func (r *rig) handle(_ context.Context, e *leat.Event[placed]) error {
 	r.mu.Lock()
+	gate := r.gate[e.Data.N]
+	r.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.mended && e.Data.N < 3 {
+	if r.fails[e.Data.N] && r.soft {
+		return errors.New("not yet")
+	}
+	if r.fails[e.Data.N] {
 		return leat.Permanent(errors.New("not yet"))
 	}
 	r.done = append(r.done, e.Data.N)
+	r.from[e.Position()] = true
 	return nil
 }
 
-func newRig(t *testing.T, b *broker.Broker, policy leat.Parking) *rig {
+// failing says which events fail from now on.
+func (r *rig) failing(ns ...int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fails = map[int]bool{}
+	for _, n := range ns {
+		r.fails[n] = true
+	}
+}
+
+func newRig(t *testing.T, b *broker.Broker, options ...leat.HandlerOption) *rig {
 	t.Helper()
 	client, err := kafka.Open(t.Context(), b.Config())
 	if err != nil {
@@ -91,9 +114,12 @@ func newRig(t *testing.T, b *broker.Broker, policy leat.Parking) *rig {
 	}
 	t.Cleanup(client.Close)
 	r := &rig{client: client, group: b.Name("group"), topic: leat.Topic{Name: b.CreateTopic(t, b.Name("orders"), 1, nil), Carries: []any{placed{}}}}
+	r.failing(0, 1, 2)
+	r.soft = len(options) > 0 && later(options)
+	r.from = map[leat.Position]bool{}
 	c, err := consumer.New(consumer.Config{
 		Group: r.group, Kafka: b.Config(), CommitInterval: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
-		Handlers: []leat.Handler{consumer.On(r.topic, r.handle, consumer.Park(policy))},
+		Handlers: []leat.Handler{consumer.On(r.topic, r.handle, options...)},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -118,21 +144,34 @@ func newRig(t *testing.T, b *broker.Broker, policy leat.Parking) *rig {
 // letters waits until so many letters are open.
 func (r *rig) letters(t *testing.T, open int) {
 	t.Helper()
-	leattest.Within(t, 30*time.Second, fmt.Sprintf("%d open letters", open), func() error {
+	leattest.Eventually(t, fmt.Sprintf("%d open letters", open), func() error {
 		s, err := redrive.Read(t.Context(), r.client, r.group, r.topic.Name)
 		if err != nil {
 			return err
 		}
-		if got := len(s.Plan(redrive.Filter{}, 9).Letters); got != open {
+		if got := len(s.Plan(redrive.Redriven, redrive.Filter{}, redrive.Guard{Rounds: 9}).Letters); got != open {
 			return fmt.Errorf("%d", got)
 		}
 		return nil
 	})
 }
 
+// held waits until the key is held with so many letters, which is said after they are there.
+func (r *rig) held(t *testing.T, count int) {
+	t.Helper()
+	r.letters(t, count)
+	leattest.Eventually(t, fmt.Sprintf("a key held with %d letters", count), func() error {
+		held, err := r.job("").Held(t.Context(), []byte("k"))
+		if err == nil && (len(held) != 1 || held[0].Count != count) {
+			err = fmt.Errorf("%+v", held)
+		}
+		return err
+	})
+}
+
 func (r *rig) effects(t *testing.T, want ...int) {
 	t.Helper()
-	leattest.Within(t, 30*time.Second, fmt.Sprintf("effects %v", want), func() error {
+	leattest.Eventually(t, fmt.Sprintf("effects %v", want), func() error {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if !slices.Equal(r.done, want) {
@@ -143,7 +182,7 @@ func (r *rig) effects(t *testing.T, want ...int) {
 }
 
 func (r *rig) job(act redrive.Act) redrive.Job {
-	return redrive.Job{Client: r.client, Group: r.group, Topic: r.topic.Name, Rounds: redrive.MaxRounds, Act: act, By: "test"}
+	return redrive.Job{Client: r.client, Group: r.group, Topic: r.topic.Name, Act: act, By: "test"}
 }
 
 var errKilled = errors.New("killed")
@@ -166,12 +205,10 @@ func TestLettersGoBackToTheirGroupOnceAndInOrder(t *testing.T) {
 		t.Run(point, func(t *testing.T) {
 			t.Parallel()
 			broker.Each(t, func(t *testing.T, b *broker.Broker) {
-				r := newRig(t, b, leat.Parking{Tiers: []time.Duration{}})
+				r := newRig(t, b, consumer.Park(leat.Parking{Tiers: []time.Duration{}}))
 				r.letters(t, 3)
 				r.effects(t, 3, 4)
-				r.mu.Lock()
-				r.mended = true
-				r.mu.Unlock()
+				r.failing()
 				if !killed(r.job(redrive.Redriven), point) {
 					t.Fatalf("the job never came to %s", point)
 				}
@@ -180,8 +217,8 @@ func TestLettersGoBackToTheirGroupOnceAndInOrder(t *testing.T) {
 				}
 				r.letters(t, 0)
 				r.effects(t, 3, 4, 0, 1, 2)
-				if n, err := r.job(redrive.Redriven).Run(t.Context()); n != 0 || err != nil {
-					t.Errorf("a third run has redriven %d letters (%v)", n, err)
+				if n, err := r.job(redrive.Redriven).Run(t.Context()); n.Done != 0 || err != nil {
+					t.Errorf("a third run has redriven %d letters (%v)", n.Done, err)
 				}
 			})
 		})
@@ -191,30 +228,15 @@ func TestLettersGoBackToTheirGroupOnceAndInOrder(t *testing.T) {
 func TestAHeldKeyGoesBackWholeAndInOrder(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		r := newRig(t, b, leat.Parking{Tiers: []time.Duration{}, OnDead: leat.HoldKey})
-		r.letters(t, 5)
-		r.mu.Lock()
-		r.mended = true
-		r.mu.Unlock()
+		r := newRig(t, b, consumer.Park(leat.Parking{Tiers: []time.Duration{}, OnDead: leat.HoldKey}))
+		r.held(t, 5)
+		r.failing()
 		j := r.job(redrive.Redriven)
 		j.Limit = 1 // it takes the whole key all the same
-		if n, err := j.Run(t.Context()); err != nil || n != 5 {
-			t.Fatalf("redriven %d letters (%v), want 5", n, err)
+		if n, err := j.Run(t.Context()); err != nil || n.Done != 5 {
+			t.Fatalf("redriven %d letters (%v), want 5", n.Done, err)
 		}
 		r.effects(t, 0, 1, 2, 3, 4)
 		r.letters(t, 0)
 	})
-}
-
-func TestAGroupThatParksNothingIsRefused(t *testing.T) {
-	t.Parallel()
-	b := broker.Fake(t, broker.FakeConfig{})
-	client, err := kafka.Open(t.Context(), b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if _, err := (redrive.Job{Client: client, Group: "g", Topic: "t", Act: redrive.Redriven}).Run(t.Context()); !errors.Is(err, redrive.ErrNotParked) {
-		t.Errorf("got %v, want ErrNotParked", err)
-	}
 }

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/leatdev/leat"
-	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/consumer/park"
 	"github.com/leatdev/leat/kafka"
 )
@@ -18,18 +15,26 @@ var ErrNotHeld = errors.New("the key is not held")
 // Held is a key that is held on a partition.
 type Held struct {
 	Partition int32
+	Key       []byte
 	park.Hold
 }
 
 // Held says on which partitions a key is held; it is one, unless somebody wrote to another.
-func (j Job) Held(ctx context.Context, key []byte) (held []Held, err error) {
-	holds, err := j.holds(ctx)
+func (j Job) Held(ctx context.Context, key []byte) ([]Held, error) {
+	s, err := open(ctx, j.Client, j.Group, j.Topic)
 	if err != nil {
 		return nil, err
 	}
-	for at, h := range holds {
+	if err := s.read(ctx); err != nil {
+		return nil, err
+	}
+	return s.held(key)
+}
+
+func (s *scene) held(key []byte) (held []Held, err error) {
+	for at, h := range s.holds() {
 		if at.key == string(key) {
-			held = append(held, Held{at.partition, h})
+			held = append(held, Held{at.partition, key, h})
 		}
 	}
 	if held == nil {
@@ -38,74 +43,85 @@ func (j Job) Held(ctx context.Context, key []byte) (held []Held, err error) {
 	return held, nil
 }
 
-// Release lets a held key go on without its dead letters, which stay as they are. It is refused with
-// [ErrHeld] where a letter of the hold is not there yet, or came while this was written.
+// Release lets a held key go on without its dead letters, which stay as they are, with a note. It is
+// refused with [ErrHeld] where a letter of the hold is not there yet, or came while this was written.
 func (j Job) Release(ctx context.Context, key []byte) error {
-	_, err := j.fenced(ctx, func(j Job, ctx context.Context, step stepFunc) (int, error) {
-		story, err := Read(ctx, j.Client, j.Group, j.Topic)
-		if err != nil {
-			return 0, err
-		}
-		held, err := j.Held(ctx, key)
-		if err != nil {
-			return 0, err
-		}
-		var records []kafka.Raw
-		for _, h := range held {
-			if n := story.since(h, key); n < h.Count {
-				return 0, fmt.Errorf("%w: %d of the %d dead letters of key %q are there: read again", ErrHeld, n, h.Count, key)
-			}
-			at := consumer.DeadLetter{Source: leat.Position{Partition: h.Partition}}
-			records = append(records, j.release(&Letter{DeadLetter: at, Key: key}, h.Hold))
-		}
-		j.Hook("release.read")
-		if err := step(ctx, records, nil); err != nil {
-			return 0, fmt.Errorf("release: %w", err)
-		}
-		return 0, j.released(ctx, key, held)
-	})
-	return err
-}
-
-// since is how many letters of the key there are from the hold's first on.
-func (s *Story) since(h Held, key []byte) (n int) {
-	for _, l := range s.letters {
-		if l.Key != nil && string(l.Key) == string(key) && l.Source.Partition == h.Partition && l.Source.Offset >= h.First {
-			n++
-		}
-	}
-	return n
-}
-
-// released reads back whether the holds are gone. A commit can be there a little before it is read.
-func (j Job) released(ctx context.Context, key []byte, before []Held) error {
-	for {
-		now, err := j.Held(ctx, key)
-		if errors.Is(err, ErrNotHeld) {
-			return nil
-		}
+	return j.fenced(ctx, func(j Job, ctx context.Context, step stepFunc) error {
+		s, err := open(ctx, j.Client, j.Group, j.Topic)
 		if err != nil {
 			return err
 		}
+		if err := s.read(ctx); err != nil {
+			return err
+		}
+		held, err := s.held(key)
+		if err != nil {
+			return err
+		}
+		var records, notes []kafka.Raw
+		for _, h := range held {
+			letters := s.story.since(h)
+			if len(letters) < h.Count {
+				return fmt.Errorf("%w: %d of the %d dead letters of key %q are there: read again", ErrHeld, len(letters), h.Count, key)
+			}
+			records = append(records, j.release(letters[0], h.Hold))
+			for _, l := range letters {
+				note, err := j.note(Released, l, 0, "")
+				if err != nil {
+					return err
+				}
+				notes = append(notes, note)
+			}
+		}
+		j.Hook("release.read")
+		if err := step(ctx, records, nil); err != nil {
+			return fmt.Errorf("release: %w", err)
+		}
+		if err := s.released(ctx, held); err != nil {
+			return err
+		}
+		if err := step(ctx, nil, notes); err != nil { // behind the answer: a release can be refused
+			return fmt.Errorf("note the release: %w", err)
+		}
+		return nil
+	})
+}
+
+// since are the letters of the key from the hold's first on.
+func (s *Story) since(h Held) (letters []*Letter) {
+	for _, l := range s.Letters() {
+		if l.Key != nil && string(l.Key) == string(h.Key) && l.Source.Partition == h.Partition && l.Source.Offset >= h.First {
+			letters = append(letters, l)
+		}
+	}
+	return letters
+}
+
+// released reads back that the holds are gone. A commit can be there a little before it is read.
+func (s *scene) released(ctx context.Context, before []Held) error {
+	for len(before) > 0 {
+		if err := s.read(ctx); err != nil {
+			return err
+		}
+		now := s.holds()
 		still := false
 		for _, b := range before {
-			for _, n := range now {
-				if n.Partition != b.Partition || n.ID != b.ID {
-					continue
-				}
-				if n.Count != b.Count {
-					return fmt.Errorf("%w: another dead letter of key %q came meanwhile, and the key stays held: read again", ErrHeld, key)
-				}
-				still = true
+			n := now[place{b.Partition, string(b.Key)}]
+			if n.ID != b.ID {
+				continue
 			}
+			if n.Count != b.Count {
+				return fmt.Errorf("%w: another dead letter of key %q came meanwhile, and the key stays held: give the command again", ErrHeld, b.Key)
+			}
+			still = true
 		}
 		if !still {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		pause(ctx, lookEvery/4)
+		if ctx.Err() != nil {
 			return fmt.Errorf("wait for the release to be read: %w", ctx.Err())
-		case <-time.After(50 * time.Millisecond):
 		}
 	}
+	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/consumer/park"
 )
 
 // HeaderNote is the header, the last of its record, that makes a record of a dead-letter topic a note
@@ -24,6 +25,8 @@ type Act string
 const (
 	Redriven  Act = "redriven"  // its event was given back to the group
 	Discarded Act = "discarded" // somebody has decided that nothing is to be done
+	Released  Act = "released"  // its key went on without it; the letter stays open
+	Handled   Act = "handled"   // the outcome of a redrive: its event took effect
 )
 
 // Note says what was done with a letter.
@@ -34,7 +37,7 @@ type Note struct {
 	Topic     string    `json:"topic"`
 	Partition int32     `json:"partition"`
 	Offset    int64     `json:"offset"`           // of the event at its source
-	Round     int32     `json:"round,omitempty"`  // of Redriven: which redrive of the event
+	Round     int32     `json:"round,omitempty"`  // of Redriven and Handled: which redrive of the event
 	Edited    string    `json:"edited,omitempty"` // of Redriven: digest of the payload that went back in place of the letter's
 	By        string    `json:"by,omitempty"`
 	Why       string    `json:"why,omitempty"`
@@ -61,18 +64,84 @@ type Letter struct {
 	Copies  int
 	Rounds  int32  // how often it was redriven
 	Notes   []Note // oldest first
-	open    bool
+
+	open  bool          // nothing was done since it was last written
+	state State         // where it is not open
+	seen  park.Standing // of the event in its newest round, where that was looked for
+
+	wentBack time.Time // by the newest note that says so
 }
 
-// Open says whether nothing was done with the letter since it was last written.
-func (l *Letter) Open() bool { return l.open }
+// State is what has become of a letter.
+type State string
 
-// State is open, or the last act; a letter that came back after a redrive is open again.
-func (l *Letter) State() string {
-	if l.open || len(l.Notes) == 0 {
-		return "open"
+// The states. A letter that is open, or dead again, can be dealt with.
+const (
+	Open      State = "open"
+	Waiting   State = "waiting"    // redriven, and its event has not ended yet
+	Done      State = "handled"    // redriven, and its event took effect
+	DeadAgain State = "dead-again" // redriven, and its event came back
+	Dropped   State = "discarded"
+	Gone      State = "redriven" // and nobody can tell what became of its event
+)
+
+// State says what has become of the letter.
+func (l *Letter) State() State {
+	switch {
+	case l.dropped():
+		return Dropped
+	case l.Open() && l.tried() > 0:
+		return DeadAgain
+	case l.Open():
+		return Open
+	case l.seen == park.Handled:
+		return Done
+	case l.seen != park.Unknown:
+		return Waiting
 	}
-	return string(l.Notes[len(l.Notes)-1].Act)
+	return l.state
+}
+
+// Open says whether something is to be done about the letter: nothing was since it was last written,
+// or what was did not come about. A copy of it that a crash has left is none that came back.
+func (l *Letter) Open() bool {
+	if l.dropped() {
+		return false
+	}
+	switch l.seen {
+	case park.Staged, park.Failed:
+		return true // the release was refused; it came back, maybe before it was noted that it went
+	case park.Waits, park.Handled:
+		return false
+	}
+	return l.open
+}
+
+// dropped says whether the newest word is that nothing is to be done, also where its event came back.
+func (l *Letter) dropped() bool { return !l.open && l.state == Dropped }
+
+// tried is how often the event ran again.
+func (l *Letter) tried() int32 {
+	if l.seen == park.Staged {
+		return l.Rounds - 1
+	}
+	return l.Rounds
+}
+
+// take puts a note to the letter.
+func (l *Letter) take(n Note) {
+	l.Notes = append(l.Notes, n)
+	l.Rounds = max(l.Rounds, n.Round)
+	switch n.Act {
+	case Redriven:
+		l.open, l.state, l.wentBack = false, Gone, n.At
+	case Discarded:
+		l.open, l.state = false, Dropped
+	case Handled:
+		if n.Round == l.Rounds && l.state != Dropped {
+			l.open, l.state = false, Done
+		}
+	}
 }
 
 // Story is the fold of a dead-letter topic.
@@ -88,8 +157,7 @@ func (s *Story) Apply(at leat.Position, key, value []byte, headers []leat.Header
 	if n, ok := ParseNote(headers); ok {
 		d := consumer.DeadLetter{Group: n.Group, Source: leat.Position{Topic: n.Topic, Partition: n.Partition, Offset: n.Offset}}
 		if l := s.letters[d.ID()]; l != nil {
-			l.Notes, l.open = append(l.Notes, n), false
-			l.Rounds = max(l.Rounds, n.Round)
+			l.take(n)
 		}
 		return
 	}
@@ -132,12 +200,15 @@ func (s *Story) Letters() []*Letter {
 
 // Filter chooses letters; what is zero chooses all.
 type Filter struct {
-	Key    []byte // nil: any
-	Reason consumer.Reason
-	Error  *regexp.Regexp
-	Since  time.Time // last failure
-	Until  time.Time
-	Source *leat.Position
+	Key       []byte // nil: any
+	Reason    consumer.Reason
+	Error     *regexp.Regexp
+	Since     time.Time // last failure
+	Until     time.Time
+	Source    *leat.Position
+	Partition *int32 // of the source
+	From      int64  // offset at the source
+	To        int64  // the first offset that is left out; 0: none is
 }
 
 func (f Filter) takes(l *Letter) bool {
@@ -146,11 +217,22 @@ func (f Filter) takes(l *Letter) bool {
 		(f.Error == nil || f.Error.MatchString(l.Error)) &&
 		(f.Since.IsZero() || !l.LastFailure.Before(f.Since)) &&
 		(f.Until.IsZero() || l.LastFailure.Before(f.Until)) &&
-		(f.Source == nil || *f.Source == l.Source)
+		(f.Source == nil || *f.Source == l.Source) &&
+		(f.Partition == nil || *f.Partition == l.Source.Partition) &&
+		f.From <= l.Source.Offset && (f.To == 0 || l.Source.Offset < f.To)
 }
 
 // MaxRounds is how often an event may be redriven unless somebody says otherwise.
 const MaxRounds = 3
+
+// Guard says which letters are not given back, though a filter takes them.
+type Guard struct {
+	// Rounds is how often an event may be redriven; 0: MaxRounds.
+	Rounds int32
+	// Known is how far back the group's inbox knows what it has handled: an attempt before it may have
+	// taken effect without anybody knowing, as where a commit's answer was lost. Zero: nobody asks.
+	Known time.Time
+}
 
 // Plan is what is to be done, in this order, and what is not.
 type Plan struct {
@@ -164,19 +246,37 @@ type Refusal struct {
 	Why string
 }
 
-// Plan chooses the open letters that the filter takes, in the order of their source, and refuses those
-// whose event can't be given back, or came back rounds times.
-func (s *Story) Plan(f Filter, rounds int32) (p Plan) {
+// Plan chooses the open letters that the filter takes, in the order of their source. Of those whose
+// event is to go back it refuses what the guard refuses, and what is no event.
+func (s *Story) Plan(act Act, f Filter, g Guard) (p Plan) {
 	for _, l := range s.Letters() {
-		switch {
-		case !l.open || !f.takes(l):
-		case slices.Contains(l.Omitted, "value"):
-			p.Refused = append(p.Refused, Refusal{l, "its payload was left out for size"})
-		case l.Rounds >= rounds:
-			p.Refused = append(p.Refused, Refusal{l, fmt.Sprintf("it was redriven %d times already", l.Rounds)})
-		default:
+		if !l.Open() || !f.takes(l) {
+			continue
+		}
+		if why := g.refuses(l); act == Redriven && why != "" {
+			p.Refused = append(p.Refused, Refusal{l, why})
+		} else {
 			p.Letters = append(p.Letters, l)
 		}
 	}
 	return p
+}
+
+// refuses says why a letter's event can't go back; "" where it can.
+func (g Guard) refuses(l *Letter) string {
+	tried := l.FirstFailure
+	if tried.IsZero() {
+		tried = l.Timestamp
+	}
+	switch {
+	case l.Source.Partition < 0:
+		return "it never left its service, which alone can send it: see leat outbox parked, and leat outbox unpark"
+	case slices.Contains(l.Omitted, "value"):
+		return "its payload was left out for size"
+	case l.tried() >= cmp.Or(g.Rounds, MaxRounds):
+		return fmt.Sprintf("it was redriven %d times already", l.tried())
+	case l.Attempts > 0 && tried.Before(g.Known):
+		return "it was first tried before what the group's inbox remembers: with --repeat it goes back all the same"
+	}
+	return ""
 }

@@ -8,8 +8,8 @@
 //
 //	leat dev             # a broker, in another terminal
 //	go run ./examples/01-hello
-//	leat send shop.orders --type shop.order.created.v1 --key o-1 '{"order_id":"o-1","cents":1200}'
-//	leat tail shop.payments --from start
+//	leat send acme.orders --type acme.order.created.v1 --key o-1 '{"order_id":"o-1","cents":1200}'
+//	leat tail acme.payments --from start
 //
 // # Guarantees
 //
@@ -17,7 +17,7 @@
 //
 // # Failure
 //
-// An order over the limit goes to the topic shop.orders.payment.dlq.
+// An order over the limit goes to the topic acme.orders.payment.dlq.
 //
 // # Test
 //

@@ -16,19 +16,19 @@ type OrderCreated struct {
 	Cents   int64  `json:"cents"`
 }
 
-func (OrderCreated) EventType() string  { return "shop.order.created.v1" } // the contract's name
+func (OrderCreated) EventType() string  { return "acme.order.created.v1" } // the contract's name
 func (e OrderCreated) EventKey() string { return e.OrderID }               // partition and order
 
 type PaymentSucceeded struct {
 	OrderID string `json:"order_id"`
 }
 
-func (PaymentSucceeded) EventType() string  { return "shop.payment.succeeded.v1" }
+func (PaymentSucceeded) EventType() string  { return "acme.payment.succeeded.v1" }
 func (e PaymentSucceeded) EventKey() string { return e.OrderID }
 
 var (
-	Orders   = leat.Topic{Name: "shop.orders", Carries: []any{OrderCreated{}}}
-	Payments = leat.Topic{Name: "shop.payments", Carries: []any{PaymentSucceeded{}}}
+	Orders   = leat.Topic{Name: "acme.orders", Carries: []any{OrderCreated{}}}
+	Payments = leat.Topic{Name: "acme.payments", Carries: []any{PaymentSucceeded{}}}
 )
 
 //go:embed migrations/*.sql

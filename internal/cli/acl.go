@@ -21,7 +21,7 @@ func (a *app) aclCommand() *cobra.Command {
 
 func (a *app) aclPlanCommand() *cobra.Command {
 	var s topicSource
-	var user, cluster string
+	var user, cluster, operator string
 	var madeByOthers bool
 	cmd := &cobra.Command{
 		Use:   "plan [SERVICE...]",
@@ -39,6 +39,13 @@ user of its own, by its name unless --user says otherwise.`,
 			if err != nil {
 				return err
 			}
+			if operator != "" {
+				grant := kafka.Grant{User: operator}
+				for _, m := range manifests {
+					grant.ACLs = append(grant.ACLs, m.OperatorACLs()...)
+				}
+				return a.writeGrants(cluster, []kafka.Grant{grant})
+			}
 			if user != "" && len(manifests) > 1 {
 				return usagef("--user %s would be the user of %d services: plan them one by one, or leave it out", user, len(manifests))
 			}
@@ -49,22 +56,27 @@ user of its own, by its name unless --user says otherwise.`,
 					grants[i].User = user
 				}
 			}
-			switch a.output {
-			case formStrimzi:
-				return kafka.WriteStrimzi(a.cfg.Stdout, cluster, grants)
-			case formTerraform:
-				return kafka.WriteTerraform(a.cfg.Stdout, grants)
-			case formJSON:
-				return writeJSON(a.cfg.Stdout, grants)
-			}
-			return kafka.WriteCommands(a.cfg.Stdout, a.flags["kafka-brokers"].Value.String(), grants)
+			return a.writeGrants(cluster, grants)
 		},
 	}
 	f := cmd.Flags()
 	s.sourceFlags(cmd)
 	f.StringVar(&user, "user", "", "`name` of the user of a single service; without 'User:'")
+	f.StringVar(&operator, "operator", "", "the rights of this `user`, a person who commands the services' groups (leat group) and gives their dead letters back (leat dlq), in place of theirs")
 	f.StringVar(&cluster, "cluster", "kafka", "`name` of the Kafka resource that Strimzi's users belong to")
 	f.BoolVar(&madeByOthers, "topics-made", false, "leave out the rights to make topics and raise their settings: others do it (leat topic apply)")
 	f.StringP("output", "o", formCommands, "form: kafka-acls, strimzi, terraform or json")
 	return cmd
+}
+
+func (a *app) writeGrants(cluster string, grants []kafka.Grant) error {
+	switch a.output {
+	case formStrimzi:
+		return kafka.WriteStrimzi(a.cfg.Stdout, cluster, grants)
+	case formTerraform:
+		return kafka.WriteTerraform(a.cfg.Stdout, grants)
+	case formJSON:
+		return writeJSON(a.cfg.Stdout, grants)
+	}
+	return kafka.WriteCommands(a.cfg.Stdout, a.flags["kafka-brokers"].Value.String(), grants)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/schema"
 	"github.com/leatdev/leat/service"
 )
 
@@ -86,6 +87,9 @@ type app struct {
 	output   string                // -o, once a command runs
 	verbose  bool
 	ran      bool // a command's own code has begun
+	said     map[string]bool
+	registry bool          // one is set
+	codec    *schema.Codec // of records that name a schema; nil: not asked for yet
 }
 
 func newApp(cfg Config) *app {
@@ -117,12 +121,13 @@ Exit status: 0 done, 1 failed, 2 wrong command line or setting, 3 a check found 
 	p.AddFlag(a.settingFlag("kafka-brokers", "brokers", "b"))
 	p.AddFlag(a.settingFlag("X", "X", "X"))
 	p.AddFlag(a.settingFlag("config", "config", ""))
+	p.AddFlag(a.settingFlag("registry-url", "registry", ""))
 	p.StringP("output", "o", "table", "form of the data: table, json or jsonl")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "tell on stderr what happens underneath")
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return a.before(cmd) }
 
 	root.AddCommand(a.devCommand(), a.sendCommand(), a.tailCommand(), a.topicCommand(), a.groupCommand(),
-		a.dlqCommand(), a.outboxCommand(), a.aclCommand(), a.doctorCommand(), a.versionCommand())
+		a.dlqCommand(), a.outboxCommand(), a.transactionCommand(), a.registryCommand(), a.schemaCommand(), a.aclCommand(), a.doctorCommand(), a.versionCommand())
 	if len(a.cfg.Services) > 0 {
 		root.AddCommand(a.runCommand())
 	}
@@ -183,10 +188,18 @@ func (a *app) load() (service.HostConfig, error) {
 	return host, nil
 }
 
-// connect opens the cluster that the settings name.
+// connect opens the cluster that the settings name, and readies the registry beside it.
 func (a *app) connect(ctx context.Context) (*kafka.Client, error) {
 	host, err := a.load()
 	if err != nil {
+		return nil, err
+	}
+	registry, err := host.Registry.Open()
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	a.registry = registry != nil
+	if a.codec, err = host.Registry.Codec(registry, ""); err != nil {
 		return nil, err
 	}
 	return kafka.Open(ctx, host.Kafka)
@@ -205,6 +218,17 @@ func (a *app) logger() *slog.Logger {
 // say tells people something that is no data.
 func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.cfg.Stderr, format+"\n", args...)
+}
+
+// sayOnce tells people something that would be the same for each record of many.
+func (a *app) sayOnce(format string, args ...any) {
+	if !a.said[format] {
+		a.say(format, args...)
+	}
+	if a.said == nil {
+		a.said = map[string]bool{}
+	}
+	a.said[format] = true
 }
 
 // getenv is a variable of the environment.

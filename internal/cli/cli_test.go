@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -150,6 +151,44 @@ func TestClockFindingJudgesBeyondTheDoubt(t *testing.T) {
 	} {
 		if got := clockFinding("clock", c.skew, c.margin); got.Verdict != c.want {
 			t.Errorf("a skew of %s, give or take %s: %s, want %s", c.skew, c.margin, got.Verdict, c.want)
+		}
+	}
+}
+
+func TestTailSaysWhereLargeDataLies(t *testing.T) {
+	t.Parallel()
+	ref := blob.Ref{Name: "ab/cd", Size: 700_000, Sum: strings.Repeat("ab", 32)}
+	v := recordView{Topic: "orders", Text: new("")}
+	for _, h := range ref.Headers() {
+		v.Headers = append(v.Headers, headerView{Key: h.Key, Value: string(h.Value)})
+	}
+	var out bytes.Buffer
+	if err := writeRecord(&out, v); err != nil {
+		t.Fatal(err)
+	}
+	if want := "(700000 bytes in the store of payloads: ab/cd)"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is missing in %q", want, out.String())
+	}
+}
+
+func TestTheDoctorSaysWhatItDidNotSee(t *testing.T) {
+	t.Parallel()
+	seen, unseen := kafka.TopicState{Config: map[string]string{}}, kafka.TopicState{}
+	for want, c := range map[string]struct {
+		there map[string]kafka.TopicState
+		found int
+	}{
+		"skip this user may not see the settings of b, c":         {map[string]kafka.TopicState{"c": unseen, "a": seen, "b": unseen}, 1},
+		"ok no setting of the cluster loses events; with -F":      {nil, 0},
+		"ok no setting of the cluster or the topics loses events": {map[string]kafka.TopicState{"a": seen}, 0},
+		"": {map[string]kafka.TopicState{"a": seen}, 1},
+	} {
+		var got strings.Builder
+		for _, f := range lookedAt(c.there, c.found) {
+			got.WriteString(f.Verdict + " " + f.Detail)
+		}
+		if !strings.HasPrefix(got.String(), want) || want == "" && got.Len() > 0 {
+			t.Errorf("%q, want %q", got.String(), want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,12 @@ func (c *commander) open(ctx context.Context, group string) error {
 		return err
 	}
 	c.group = groups[0]
+	if c.group.Share {
+		return fmt.Errorf("%w: %s is a share group, whose brokers hand out single events: to pause it stop its members; to begin elsewhere stop them and use kafka-share-groups.sh --reset-offsets", control.ErrUnheeded, group)
+	}
+	if err := c.refuseAside(ctx); err != nil {
+		return err
+	}
 	topic, err := controlTopic(ctx, client, group)
 	if err != nil {
 		return err
@@ -66,6 +73,26 @@ func (c *commander) open(ctx context.Context, group string) error {
 	c.log = control.NewLog(client, topic)
 	c.state, err = c.log.Read(ctx)
 	return err
+}
+
+// refuseAside is an error where the group reads nothing but another one's retry topics, under the names
+// that Spring Kafka gives to both: its members heed what that one is told.
+func (c *commander) refuseAside(ctx context.Context) error {
+	cut := strings.LastIndex(c.group.Name, "-retry")
+	if cut <= 0 || len(c.group.Partitions) == 0 {
+		return nil
+	}
+	main, suffix := c.group.Name[:cut], c.group.Name[cut:]
+	for _, p := range c.group.Partitions {
+		if !strings.HasSuffix(p.Topic, suffix) {
+			return nil
+		}
+	}
+	names, err := lag.List(ctx, c.client)
+	if err != nil || !slices.Contains(names, main) {
+		return err
+	}
+	return fmt.Errorf("%w: group %s reads the retry topics of group %s: name that group, its commands hold for both", control.ErrUnheeded, c.group.Name, main)
 }
 
 func (c *commander) close() {
@@ -105,11 +132,25 @@ func whoami() string {
 	return name + "@" + host
 }
 
-// affected are the group's partitions in the record's scope.
+// source is the topic that commands to a partition name: where its events come from.
+func (c *commander) source(p lag.Partition) string {
+	topic, _ := control.SourceOf(c.group.Name, p.Topic)
+	return topic
+}
+
+// affected are the group's partitions in the record's scope: those from which a member reads. A park
+// partition goes with its source.
 func (c *commander) affected(r control.Record) []lag.Partition {
 	var in []lag.Partition
 	for _, p := range c.group.Partitions {
-		if r.Covers(p.Topic, p.Partition) {
+		topic := c.source(p)
+		if p.Topic == leat.ParkTopic(topic, c.group.Name) {
+			continue
+		}
+		if r.Kind == control.Seek {
+			topic = p.Topic // one place at a time
+		}
+		if r.Covers(topic, p.Partition) {
 			in = append(in, p)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/service"
 )
 
 // Demo is what the command line asks of the demo.
@@ -26,7 +27,8 @@ type Demo struct {
 	Listen  string   // address of the storefront
 	JSON    bool     // one object in place of text
 
-	Connect  kafka.Config // the cluster, with all its properties; no Brokers: the embedded one
+	Connect  kafka.Config           // the cluster, with all its properties; no Brokers: the embedded one
+	Registry service.RegistryConfig // beside that cluster; no URLs: one of the demo's own
 	Stdout   io.Writer
 	Stderr   io.Writer
 	Terminal bool         // Stdout is one, and may be redrawn
@@ -40,8 +42,8 @@ func (a *app) demoCommand() *cobra.Command {
 		Short: "Run the shop under load and trouble, and audit it",
 		Long: `demo runs the five services of the shop in this process, on an embedded broker and SQLite or on the given
 cluster and database, and drives them through their HTTP API by a seeded load that also makes trouble:
-declined payments, empty stock, a gateway that fails and hangs, cancels, records that are no events,
-events sent twice.
+declined payments, empty stock, a gateway that fails and hangs, full mailboxes, cancels, records that
+are no events, events sent twice.
 
 Without --exit it serves a storefront until Ctrl-C. With --exit it waits until every order has ended,
 audits, prints the summary, and leaves with 0 only if nothing is lost, doubled or out of balance, else
@@ -62,7 +64,7 @@ with 3. --data keeps everything: killed at any moment, the same command goes on 
 			if err != nil {
 				return err
 			}
-			d.Connect, d.JSON = host.Kafka, a.output == formJSON
+			d.Connect, d.Registry, d.JSON = host.Kafka, host.Registry, a.output == formJSON
 			if d.Kafka == "" && len(d.Attach) == 0 {
 				d.Connect.Brokers = nil // the embedded broker, whatever the environment says
 			}

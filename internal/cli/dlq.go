@@ -23,7 +23,7 @@ const letterSuffix = ".dlq"
 
 func (a *app) dlqCommand() *cobra.Command {
 	cmd := family(&cobra.Command{Use: "dlq", Short: "Look at dead letters, the records that a group could not handle, and give them back"})
-	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqEditCommand(), a.dlqReleaseCommand(), a.dlqDiscardCommand())
+	cmd.AddCommand(a.dlqListCommand(), a.dlqShowCommand(), a.dlqRedriveCommand(), a.dlqEditCommand(), a.dlqReleaseCommand(), a.dlqDiscardCommand(), a.dlqAdoptCommand())
 	return cmd
 }
 
@@ -40,7 +40,7 @@ type letterView struct {
 	Timestamp time.Time `json:"source_timestamp,omitzero"`
 	First     time.Time `json:"first_failure,omitzero"`
 	Last      time.Time `json:"last_failure,omitzero"`
-	State     string    `json:"state"`  // open, redriven or discarded
+	State     string    `json:"state"`  // open, waiting, handled, dead-again, discarded, or redriven where nobody can tell the outcome
 	Copies    int       `json:"copies"` // a crash can write a letter twice; it counts once
 	Omitted   []string  `json:"omitted,omitempty"`
 
@@ -48,13 +48,15 @@ type letterView struct {
 
 	Stack  string      `json:"stack,omitempty"`  // show only
 	Record *recordView `json:"record,omitempty"` // show only
+
+	topic string // source
 }
 
 func viewLetter(d consumer.DeadLetter, at leat.Position) letterView {
 	return letterView{
 		Letter: at.String(), Source: d.Source.String(), Group: d.Group, Reason: string(d.Reason), Error: d.Error,
 		Attempts: d.Attempts, Handler: d.Handler, Version: d.Version, Timestamp: d.Timestamp,
-		First: d.FirstFailure, Last: d.LastFailure, State: "open", Copies: 1, Omitted: d.Omitted,
+		First: d.FirstFailure, Last: d.LastFailure, State: string(redrive.Open), Copies: 1, Omitted: d.Omitted, topic: d.Source.Topic,
 	}
 }
 
@@ -149,8 +151,12 @@ func (a *app) readLetters(ctx context.Context, client *kafka.Client, names []str
 		return nil, usagef("--from: %w", err)
 	}
 	topics, err := letterTopics(ctx, client, names)
-	if err != nil || len(topics) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if len(topics) == 0 {
+		a.say("no dead-letter topic is among these, as far as this user may see; see: leat topic list")
+		return nil, nil
 	}
 	read := a.progress("dead letters read")
 	defer read.done()
@@ -164,7 +170,7 @@ func (a *app) readLetters(ctx context.Context, client *kafka.Client, names []str
 		if n, ok := redrive.ParseNote(headersOf(w)); ok {
 			about := consumer.DeadLetter{Group: n.Group, Source: leat.Position{Topic: n.Topic, Partition: n.Partition, Offset: n.Offset}}
 			if i, known := index[about.ID()]; known {
-				letters[i].State, letters[i].Notes = string(n.Act), append(letters[i].Notes, n)
+				letters[i].Notes = append(letters[i].Notes, n)
 			}
 			continue
 		}
@@ -173,24 +179,56 @@ func (a *app) readLetters(ctx context.Context, client *kafka.Client, names []str
 			a.say("%s is passed over: %v", w.Position(), err)
 			continue
 		}
-		if f.group != "" && d.Group != f.group || f.reason != "" && string(d.Reason) != f.reason {
+		if f.group != "" && d.Group != f.group {
 			continue
 		}
-		if i, dup := index[d.ID()]; dup {
-			letters[i].Copies++
-			letters[i].State = "open" // it came back
+		v, record := viewLetter(d, w.Position()), viewOf(w)
+		if err := errors.Join(record.decodeKey(ctx, a.codec, w), record.decode(ctx, a.codec, w)); err != nil {
+			a.sayOnce("%v is shown as it is: %v", w.Position(), err)
+		}
+		v.Stack, v.Record = d.Stack, &record
+		if i, known := index[d.ID()]; known { // the newest tells
+			v.Copies, v.Notes = letters[i].Copies+1, letters[i].Notes
+			letters[i] = v
 			continue
 		}
 		index[d.ID()] = len(letters)
-		v, record := viewLetter(d, w.Position()), viewOf(w)
-		v.Stack, v.Record = d.Stack, &record
 		letters = append(letters, v)
 	}
+	letters = slices.DeleteFunc(letters, func(v letterView) bool { return f.reason != "" && v.Reason != f.reason })
 	if ctx.Err() != nil {
 		return nil, errors.New("interrupted before the end")
 	}
+	if err := a.tellOutcomes(ctx, client, letters); err != nil {
+		return nil, err
+	}
 	slices.SortStableFunc(letters, func(x, y letterView) int { return x.Last.Compare(y.Last) })
 	return letters, nil
+}
+
+// tellOutcomes says what has become of letters that something was done with.
+func (a *app) tellOutcomes(ctx context.Context, client *kafka.Client, letters []letterView) error {
+	type place struct{ group, topic string }
+	states := map[place]map[string]string{}
+	for i := range letters {
+		v := &letters[i]
+		if len(v.Notes) == 0 {
+			continue
+		}
+		at := place{v.Group, v.topic}
+		if states[at] == nil {
+			story, err := redrive.Read(ctx, client, at.group, at.topic)
+			if err != nil {
+				return fmt.Errorf("look for what became of letters: %w", err)
+			}
+			states[at] = map[string]string{}
+			for _, l := range story.Letters() {
+				states[at][l.Source.String()] = string(l.State())
+			}
+		}
+		v.State = states[at][v.Source]
+	}
+	return nil
 }
 
 // letterTopics finds the topics of dead letters: all, or those of the named sources.

@@ -32,7 +32,8 @@ back whole with it. The letter stays as it is; the note beside it has the digest
 the event that goes back has a header that names the letter (leat-edited).
 
 The patch is JSON, or a file with it: an array is a JSON Patch (RFC 6902), an object a JSON Merge Patch
-(RFC 7396). The payload has to be JSON in the letter itself.`,
+(RFC 7396). A payload by a schema is patched as the JSON that "leat dlq show" prints, and encoded by the
+same schema again; what does not fit the schema is refused. The payload has to lie in the letter itself.`,
 		Example: `  leat dlq edit shop.orders/2@17 --group payment --patch '{"currency":"EUR"}'
   leat dlq edit shop.orders/2@17 --group payment --patch '[{"op":"remove","path":"/coupon"}]' --yes`,
 		Args: cobra.ExactArgs(1),
@@ -44,14 +45,14 @@ The patch is JSON, or a file with it: an array is a JSON Patch (RFC 6902), an ob
 	fl := cmd.Flags()
 	fl.StringVarP(&f.group, "group", "g", "", "the `group` whose letter is meant; required")
 	fl.StringVar(&patch, "patch", "", "the `patch`: JSON, or the name of a file with it; required")
-	fl.Int32Var(&f.rounds, "max", redrive.MaxRounds, "how often one event may be redriven")
+	f.redriveFlags(cmd)
 	fl.BoolVarP(&f.yes, "yes", "y", false, "do it; without it only what would be done is shown")
 	fl.StringVar(&f.why, "why", "", "`text` that is kept with the letter")
 	return cmd
 }
 
 func (a *app) editLetter(cmd *cobra.Command, f letterChoice, patch string) error {
-	filter, err := f.filter(cmd)
+	filter, err := f.filter(cmd, a, "")
 	if err != nil {
 		return err
 	}
@@ -64,12 +65,16 @@ func (a *app) editLetter(cmd *cobra.Command, f letterChoice, patch string) error
 		return err
 	}
 	defer client.Close()
+	guard, err := f.guard(cmd.Context(), client, redrive.Redriven)
+	if err != nil {
+		return err
+	}
 	topic := filter.Source.Topic
 	story, err := redrive.Read(cmd.Context(), client, f.group, topic)
 	if err != nil {
 		return err
 	}
-	plan := story.Plan(filter, f.rounds)
+	plan := story.Plan(redrive.Redriven, filter, guard)
 	if len(plan.Refused) > 0 {
 		return fmt.Errorf("edit %s: %s", f.source, plan.Refused[0].Why)
 	}
@@ -77,11 +82,11 @@ func (a *app) editLetter(cmd *cobra.Command, f letterChoice, patch string) error
 		return fmt.Errorf("edit %s: group %s has no open dead letter of it: look with leat dlq list", f.source, f.group)
 	}
 	letter := plan.Letters[0]
-	edit, err := letter.Edit(text)
+	edit, err := letter.Edit(cmd.Context(), a.codec, text)
 	if err != nil {
 		return fmt.Errorf("edit %s: %w", f.source, err)
 	}
-	view := editView{Source: f.source, Letter: letter.At.String(), Old: string(letter.Value), New: string(edit.Value)}
+	view := editView{Source: f.source, Letter: letter.At.String(), Old: string(edit.Old), New: string(edit.New)}
 	if a.output != formTable {
 		err = show(a, []editView{view}, nil, nil)
 	} else {
@@ -94,12 +99,9 @@ func (a *app) editLetter(cmd *cobra.Command, f letterChoice, patch string) error
 		a.say("nothing was done; with --yes it is")
 		return nil
 	}
-	done, err := redrive.Job{
-		Client: client, Group: f.group, Topic: topic, Filter: filter, Rounds: f.rounds,
-		Act: redrive.Redriven, Edit: &edit, By: whoami(), Why: f.why,
-	}.Run(cmd.Context())
-	a.say("%d letters redriven", done)
-	return err
+	job := f.job(client, topic, redrive.Redriven, filter, guard)
+	job.Edit = &edit
+	return a.deal(cmd.Context(), job)
 }
 
 // readPatch takes JSON as it is, and anything else as the name of a file.

@@ -22,14 +22,14 @@ func (v heldView) row() []string {
 
 func (a *app) dlqReleaseCommand() *cobra.Command {
 	var (
-		group, key string
-		yes        bool
+		group, key, why string
+		yes             bool
 	)
 	cmd := &cobra.Command{
 		Use:   "release TOPIC --group GROUP --key KEY",
 		Short: "Let a held key go on without its dead letters",
 		Long: `release lets a key that is held after a dead letter (HoldKey) go on with what comes next. Its dead letters
-stay as they are: what is redriven of them later has no order with the key's live events. Where a letter
+stay open, with a note: what is redriven of them later has no order with the key's live events. Where a letter
 is not there yet, or one comes meanwhile, nothing is done, and the key is to be looked at again.`,
 		Example:           "  leat dlq release shop.orders --group payment --key o-17 --yes",
 		Args:              cobra.ExactArgs(1),
@@ -43,8 +43,12 @@ is not there yet, or one comes meanwhile, nothing is done, and the key is to be 
 				return err
 			}
 			defer client.Close()
-			job := redrive.Job{Client: client, Group: group, Topic: args[0]}
-			held, err := job.Held(cmd.Context(), []byte(key))
+			job := redrive.Job{Client: client, Group: group, Topic: args[0], By: whoami(), Why: why}
+			name, err := a.codec.KeyBytes(cmd.Context(), args[0], key)
+			if err != nil {
+				return err
+			}
+			held, err := job.Held(cmd.Context(), name)
 			if err != nil {
 				return err
 			}
@@ -59,7 +63,7 @@ is not there yet, or one comes meanwhile, nothing is done, and the key is to be 
 				a.say("nothing was done; with --yes it is")
 				return nil
 			}
-			if err := job.Release(cmd.Context(), []byte(key)); err != nil {
+			if err := job.Release(cmd.Context(), name); err != nil {
 				return err
 			}
 			a.say("the key goes on")
@@ -69,5 +73,6 @@ is not there yet, or one comes meanwhile, nothing is done, and the key is to be 
 	cmd.Flags().StringVarP(&group, "group", "g", "", "the `group` that holds the key; required")
 	cmd.Flags().StringVar(&key, "key", "", "the `key`; required")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do it; without it only what would be done is shown")
+	cmd.Flags().StringVar(&why, "why", "", "`text` that is kept with its letters")
 	return cmd
 }

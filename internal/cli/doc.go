@@ -4,7 +4,7 @@
 //
 // Main parses the command line and runs one command: the services and the demo that were handed in
 // as values, the development broker, and the tools that look at a cluster and a database: send,
-// tail, topic, group, dlq, outbox, doctor.
+// tail, topic, group, dlq, outbox, transaction, doctor.
 //
 // # Use
 //

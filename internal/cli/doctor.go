@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/lag"
 	"github.com/leatdev/leat/service"
@@ -40,7 +43,7 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Check cluster, database, clocks and topics for what will hurt",
 		Long: `doctor checks that the settings are right, that the cluster lets this user in, how its clock stands, which
 of its settings can lose events, whether the topics of the named services of this binary (or of --file)
-are as declared, which groups have work and nobody to do it, and that the database of --database-url
+are as declared, which of their groups (without names: of all groups) have work and nobody to do it, and that the database of --database-url
 answers. It changes nothing, and leaves with 3 where it warns or something fails.`,
 		Example:           "  leat doctor\n  leat doctor order payment --brokers kafka:9092 --database-url postgres://db/shop",
 		ValidArgsFunction: a.completeServices,
@@ -77,7 +80,7 @@ func (a *app) doctor(cmd *cobra.Command, s topicSource, names []string) error {
 		found = append(found, clusterClock(ctx, client))
 		found = append(found, dangerFindings(ctx, client, manifests)...)
 		found = append(found, topicFindings(ctx, client, manifests)...)
-		found = append(found, groupFindings(ctx, client)...)
+		found = append(found, groupFindings(ctx, client, manifests)...)
 	}
 	named := cmd.Flags().Changed("database-url") || a.getenv("LEAT_DATABASE_URL") != ""
 	found = append(found, a.databaseFindings(ctx, host.DatabaseURL, named, names)...)
@@ -148,10 +151,39 @@ func dangerFindings(ctx context.Context, client *kafka.Client, manifests []servi
 		}
 		found = append(found, f)
 	}
-	if len(found) == 0 {
-		return []finding{{"dangers", verdictOK, "no setting that loses events", ""}}
+	if client.Embedded() {
+		return found
 	}
-	return found
+	var names []string
+	for _, t := range topics {
+		names = append(names, t.Name)
+	}
+	there, err := client.TopicStates(ctx, names...)
+	if err != nil {
+		return append(found, failure("dangers", err))
+	}
+	return append(found, lookedAt(there, len(found))...)
+}
+
+// lookedAt says how far dangers were looked for in topics that are there, where that is not told by those
+// that were found.
+func lookedAt(there map[string]kafka.TopicState, found int) []finding {
+	var unseen []string
+	for name, t := range there {
+		if t.Config == nil {
+			unseen = append(unseen, name)
+		}
+	}
+	slices.Sort(unseen)
+	switch {
+	case len(unseen) > 0:
+		return []finding{{"dangers", verdictSkip, "this user may not see the settings of " + strings.Join(unseen, ", "), "give it the right to DescribeConfigs on them"}}
+	case found > 0:
+		return nil
+	case len(there) == 0:
+		return []finding{{"dangers", verdictOK, "no setting of the cluster loses events; with -F FILE its topics are looked at, too", ""}}
+	}
+	return []finding{{"dangers", verdictOK, "no setting of the cluster or the topics loses events", ""}}
 }
 
 func topicFindings(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
@@ -162,6 +194,11 @@ func topicFindings(ctx context.Context, client *kafka.Client, manifests []servic
 	if err != nil {
 		return []finding{failure("topics", err)}
 	}
+	plan.Create = slices.DeleteFunc(plan.Create, func(t leat.Topic) bool {
+		return slices.ContainsFunc(manifests, func(m service.Manifest) bool {
+			return m.Outbox != nil && slices.Contains(m.Outbox.DeadLetters, t.Name) // made at need
+		})
+	})
 	changes := append(viewPlan(plan), waiting...)
 	if len(changes) == 0 {
 		return []finding{{"topics", verdictOK, "as declared", ""}}
@@ -177,13 +214,19 @@ func topicFindings(ctx context.Context, client *kafka.Client, manifests []servic
 	return found
 }
 
-// groupFindings names the groups that are behind and have no member.
-func groupFindings(ctx context.Context, client *kafka.Client) []finding {
+// groupFindings names the groups that are behind and have no member: those of the named services, or
+// all of the cluster.
+func groupFindings(ctx context.Context, client *kafka.Client, manifests []service.Manifest) []finding {
 	groups, err := lag.Read(ctx, client)
 	if err != nil {
 		return []finding{failure("groups", err)}
 	}
 	var found []finding
+	if len(manifests) > 0 {
+		groups = slices.DeleteFunc(groups, func(g lag.Group) bool {
+			return !slices.ContainsFunc(manifests, func(m service.Manifest) bool { return m.Group == g.Name })
+		})
+	}
 	for _, g := range groups {
 		if n := g.Total(); n > 0 && len(g.Members) == 0 {
 			found = append(found, finding{"group " + g.Name, verdictWarn, fmt.Sprintf("%d records behind and no member", n), "start the service"})

@@ -28,11 +28,15 @@ type groupView struct {
 	Partitions int    `json:"partitions"`
 	Lag        int64  `json:"lag"`
 	Unknown    int    `json:"unknown,omitempty"` // partitions whose offsets could not be read
+	Type       string `json:"type"`              // consumer or share
 	Control    string `json:"control,omitempty"` // commands in force
 }
 
 func viewGroup(g lag.Group, orders *control.State) groupView {
-	v := groupView{Control: inForce(orders, g.Name), Group: g.Name, State: g.State, Members: len(g.Members), Partitions: len(g.Partitions), Lag: g.Total()}
+	v := groupView{Type: "consumer", Control: inForce(orders, g.Name), Group: g.Name, State: g.State, Members: len(g.Members), Partitions: len(g.Partitions), Lag: g.Total()}
+	if g.Share {
+		v.Type = "share"
+	}
 	for _, p := range g.Partitions {
 		if p.Err != nil {
 			v.Unknown++
@@ -42,10 +46,10 @@ func viewGroup(g lag.Group, orders *control.State) groupView {
 }
 
 func (v groupView) row() []string {
-	return []string{v.Group, v.State, strconv.Itoa(v.Members), strconv.Itoa(v.Partitions), strconv.FormatInt(v.Lag, 10), v.Control}
+	return []string{v.Group, v.State, strconv.Itoa(v.Members), strconv.Itoa(v.Partitions), strconv.FormatInt(v.Lag, 10), v.Type, v.Control}
 }
 
-var groupHead = []string{"GROUP", "STATE", "MEMBERS", "PARTITIONS", "LAG", "CONTROL"}
+var groupHead = []string{"GROUP", "STATE", "MEMBERS", "PARTITIONS", "LAG", "TYPE", "CONTROL"}
 
 // groups reads groups, and what they were told.
 func (a *app) groups(ctx context.Context, names ...string) ([]lag.Group, map[string]*control.State, error) {
@@ -137,7 +141,10 @@ func (a *app) groupDescribeCommand() *cobra.Command {
 		Short: "Show the members, offsets and lag of a group",
 		Long: `describe shows the members of a group and, for each partition, the offset that the group has committed, the end
 of the log, and the lag between them. FINISHED is how much above the committed offset is finished already,
-behind an event that takes longer; it is no lag.`,
+behind an event that takes longer; it is no lag. Of a share group COMMITTED is the lowest event that is not done,
+and the lag is what its brokers tell, or else all above that.
+
+What the group has parked counts by the records of its park topic, which are decisions as well as events.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -152,6 +159,9 @@ behind an event that takes longer; it is no lag.`,
 }
 
 func (v groupDetailView) write(w io.Writer) error {
+	if v.Type == "share" {
+		fmt.Fprint(w, "share ")
+	}
 	fmt.Fprintf(w, "group %s: %s, %d members, lag %d\n", plain(v.Group), v.State, v.Members, v.Lag)
 	if len(v.MemberList) > 0 {
 		var rows [][]string
@@ -186,7 +196,8 @@ func (a *app) groupLagCommand() *cobra.Command {
 		Use:   "lag [GROUP...]",
 		Short: "Check that groups are not too far behind",
 		Long: `lag shows how many records lie between what each group has committed and the end of its topics. It leaves
-with 3 where a group is behind by more than --max.`,
+with 3 where a group is behind by more than --max. A park topic counts by its records, decisions of its owner as
+well as events, so a key that is held counts though nothing is to be done; leat_consumer_parked_events counts events.`,
 		ValidArgsFunction: a.completeGroups,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if limit < 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +20,18 @@ const commandHelp = `
 Commands to a group are records of its control topic, which its members read at their start and then
 follow: they hold over restarts. See what is in force with: leat group describe GROUP.`
 
-// scoped reads GROUP [TOPIC[/PARTITION]] into a record.
-func (c *commander) scoped(kind control.Kind, args []string, typ string) (control.Record, error) {
-	r := c.record(kind)
+// scoped reads GROUP [TOPIC[/PARTITION]] into a pause that somebody will heed.
+func (c *commander) scoped(args []string, typ string) (control.Record, error) {
+	r, err := c.scope(args, typ)
+	if err != nil {
+		return r, err
+	}
+	return r, c.heeded(r)
+}
+
+// scope reads GROUP [TOPIC[/PARTITION]] into a pause.
+func (c *commander) scope(args []string, typ string) (control.Record, error) {
+	r := c.record(control.Pause)
 	if len(args) > 1 {
 		var err error
 		if r.Topic, r.Partition, err = parseScope(args[1]); err != nil {
@@ -32,10 +42,25 @@ func (c *commander) scoped(kind control.Kind, args []string, typ string) (contro
 	if err := r.Validate(); err != nil {
 		return r, usagef("%w", err)
 	}
-	if len(c.affected(r)) == 0 {
-		return r, fmt.Errorf("group %s has no partition of %s; see: leat group describe %s", c.group.Name, args[1], c.group.Name)
-	}
 	return r, nil
+}
+
+// heeded says why nobody would heed a command.
+func (c *commander) heeded(r control.Record) error {
+	if err := r.Heeded(); err != nil {
+		return err
+	}
+	if len(c.affected(r)) > 0 {
+		return nil
+	}
+	what := "no partition of " + r.Topic
+	switch {
+	case r.Partition != control.All:
+		what = fmt.Sprintf("no partition %s/%d", r.Topic, r.Partition)
+	case r.Topic == "":
+		what = "no partitions"
+	}
+	return fmt.Errorf("group %s has %s; see: leat group describe %s", c.group.Name, what, c.group.Name)
 }
 
 // command makes a command to a group: run gets it opened.
@@ -61,12 +86,13 @@ func (a *app) groupPauseCommand() *cobra.Command {
 		Use:   "pause GROUP [TOPIC[/PARTITION]]",
 		Short: "Let a group handle nothing new, or one topic, partition or handler of it",
 		Long: `pause lets nothing new start until "leat group resume"; what is in hand finishes, and the members keep their
-partitions. With --type only the handler of that event type stands still: events of other types run on,
-except those behind it in the order of their key, and until the partition's memory is full.`,
+partitions. What waits in the park, retry and redrive topics of a topic stands still with it: name the topic,
+they cannot be paused alone. With --type only the handler of that event type stands still: events of other
+types run on, except those behind it in the order of their key, and until the partition's memory is full.`,
 		Example: "  leat group pause payment --yes --why 'the gateway is down'\n  leat group pause payment shop.orders/3 --yes",
 		Args:    cobra.RangeArgs(1, 2),
 	}, func(ctx context.Context, c *commander, args []string) error {
-		r, err := c.scoped(control.Pause, args, typ)
+		r, err := c.scoped(args, typ)
 		if err != nil {
 			return err
 		}
@@ -98,7 +124,7 @@ in force.`,
 		Example: "  leat group resume payment --yes",
 		Args:    cobra.RangeArgs(1, 2),
 	}, func(ctx context.Context, c *commander, args []string) error {
-		scope, err := c.scoped(control.Pause, args, typ)
+		scope, err := c.scope(args, typ)
 		if err != nil {
 			return err
 		}
@@ -108,12 +134,18 @@ in force.`,
 				lifted = append(lifted, r)
 			}
 		}
+		if err := c.heeded(scope); err != nil {
+			if len(lifted) == 0 {
+				return err
+			}
+			c.a.say("lifts what nobody has heeded: %v", err)
+		}
 		if len(lifted) == 0 {
 			return fmt.Errorf("nothing of %s is paused; see: leat group describe %s", scope.Scope(), c.group.Name)
 		}
 		views := c.each(scope, "goes on")
 		for i, p := range c.affected(scope) {
-			if wider, ok := c.state.Paused(c.group.Name, p.Topic, p.Partition); ok && !within(wider, scope) {
+			if wider, ok := c.state.Paused(c.group.Name, c.source(p), p.Partition); ok && !within(wider, scope) {
 				views[i].Effect = "stays paused: " + wider.Scope() + " is"
 			}
 		}
@@ -138,7 +170,7 @@ committed: whatever depends on the group's offsets can be done then. "leat group
 		Example: "  leat group drain payment shop.orders/3 --yes",
 		Args:    cobra.RangeArgs(1, 2),
 	}, func(ctx context.Context, c *commander, args []string) error {
-		r, err := c.scoped(control.Pause, args, "")
+		r, err := c.scoped(args, "")
 		if err != nil {
 			return err
 		}
@@ -153,14 +185,14 @@ committed: whatever depends on the group's offsets can be done then. "leat group
 				}
 			}
 			return left
-		})
+		}, "to end it: leat group resume "+strings.Join(args, " ")+" --yes")
 	})
 	c.waiting(cmd)
 	return cmd
 }
 
-// await reads answers until none is left open.
-func (c *commander) await(ctx context.Context, what string, open func(*control.State) []string) error {
+// await reads answers until none is left open; undo is how to take the command back.
+func (c *commander) await(ctx context.Context, what string, open func(*control.State) []string, undo string) error {
 	if len(c.group.Members) == 0 {
 		c.a.say("the group has no member now: the command takes effect when one starts")
 		return nil
@@ -170,21 +202,23 @@ func (c *commander) await(ctx context.Context, what string, open func(*control.S
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.wait, errors.New("the time to wait is over"))
 	defer cancel()
-	left := open(c.state)
-	for len(left) > 0 {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("not %s yet: %s: %w; the command stays in force; see: leat group describe %s", what, strings.Join(left, ", "), context.Cause(ctx), c.group.Name)
-		case <-time.After(100 * time.Millisecond):
-		}
-		state, err := c.log.Read(ctx)
-		if err != nil && ctx.Err() == nil {
+	for left := []string{"the command itself"}; ; {
+		state, err := c.log.Read(ctx) // what was read before knows nothing of the command
+		if err == nil {
+			left = open(state)
+		} else if ctx.Err() == nil {
 			return err
 		}
-		left = open(state)
+		if len(left) == 0 {
+			c.a.say("%s", what)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not %s yet: %s: %w; the command stays in force; see: leat group describe %s; %s", what, strings.Join(left, ", "), context.Cause(ctx), c.group.Name, undo)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	c.a.say("%s", what)
-	return nil
 }
 
 func (a *app) groupRateCommand() *cobra.Command {
@@ -199,8 +233,9 @@ back to what the program says.`,
 	}, func(ctx context.Context, c *commander, args []string) error {
 		r := c.record(control.Rate)
 		r.Topic, r.Type, r.ID = args[1], typ, ""
-		if len(c.affected(r)) == 0 {
-			return fmt.Errorf("group %s has no partition of %s; see: leat group describe %s", c.group.Name, args[1], c.group.Name)
+		set := slices.ContainsFunc(c.state.Of(r.Group), func(o control.Record) bool { return o.Key() == r.Key() })
+		if err := c.heeded(r); err != nil && (args[2] != "reset" || !set) {
+			return err
 		}
 		if args[2] == "reset" {
 			return c.do(ctx, c.each(r, "goes back to the program's own rate"), nil, []control.Record{r})

@@ -11,13 +11,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/outbox"
 )
 
 func (a *app) outboxCommand() *cobra.Command {
 	cmd := family(&cobra.Command{Use: "outbox", Short: "Look at outboxes: the events that wait in a database for Kafka"})
 	cmd.PersistentFlags().AddFlag(a.settingFlag("database-url", "database-url", "d"))
-	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand(), a.outboxParkedCommand(), a.outboxUnparkCommand())
+	cmd.AddCommand(a.outboxStatusCommand(), a.outboxSkipCommand(), a.outboxParkedCommand(), a.outboxUnparkCommand(), a.outboxReplayCommand())
 	return cmd
 }
 
@@ -75,17 +76,22 @@ func (a *app) outboxStatusCommand() *cobra.Command {
 			}
 			var views []outboxView
 			var bad []string
+			var faults []error
 			for _, name := range names {
 				s, err := a.outboxStatus(cmd.Context(), host.DatabaseURL, name)
-				if err != nil {
-					return errors.Join(err, show(a, views, outboxHead, outboxView.row))
+				if err != nil { // the others may lie elsewhere
+					faults = append(faults, err)
+					if leat.IsUnavailable(err) {
+						break
+					}
+					continue
 				}
 				views = append(views, viewOutbox(name, s))
 				if s.Trouble != "" || s.Parked > 0 || oldest > 0 && s.Age > oldest {
 					bad = append(bad, name)
 				}
 			}
-			if err := show(a, views, outboxHead, outboxView.row); err != nil {
+			if err := errors.Join(append(faults, show(a, views, outboxHead, outboxView.row))...); err != nil {
 				return err
 			}
 			if len(bad) > 0 {
@@ -109,7 +115,17 @@ func (a *app) outboxStatus(ctx context.Context, url, name string) (outbox.Status
 	return s, err
 }
 
+// withBox lets do look into the outbox of a service, for as long as a database has to answer.
 func (a *app) withBox(ctx context.Context, url, name string, do func(context.Context, *outbox.Box) error) error {
+	return a.withOpenBox(ctx, url, name, func(ctx context.Context, box *outbox.Box) error {
+		ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+		defer cancel()
+		return do(ctx, box)
+	})
+}
+
+// withOpenBox is withBox for what takes its time.
+func (a *app) withOpenBox(ctx context.Context, url, name string, do func(context.Context, *outbox.Box) error) error {
 	db, err := a.openService(ctx, url, name)
 	if err != nil {
 		return err
@@ -119,40 +135,87 @@ func (a *app) withBox(ctx context.Context, url, name string, do func(context.Con
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
-	defer cancel()
 	if err := do(ctx, box); err != nil {
 		return fmt.Errorf("outbox of %s: %w", name, err)
 	}
 	return nil
 }
 
+// onBox is withBox as the settings say.
+func (a *app) onBox(ctx context.Context, name string, do func(context.Context, *outbox.Box) error) error {
+	host, err := a.load()
+	if err != nil {
+		return err
+	}
+	return a.withBox(ctx, host.DatabaseURL, name, do)
+}
+
+// eachRow makes cmd one of SERVICE ID... that does something to events in an outbox, and says so; what
+// else there is shows the command see.
+func (a *app) eachRow(cmd *cobra.Command, see, done string, do func(*outbox.Box, context.Context, int64) error) *cobra.Command {
+	cmd.Args, cmd.ValidArgsFunction = cobra.MinimumNArgs(2), a.completeServices
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ids, err := rowIDs(args[1:])
+		if err != nil {
+			return err
+		}
+		return a.onBox(cmd.Context(), args[0], func(ctx context.Context, box *outbox.Box) error {
+			for _, id := range ids {
+				if err := do(box, ctx, id); err != nil {
+					return fmt.Errorf("%w; see: leat outbox %s %s", err, see, args[0])
+				}
+				a.say("event %d "+done, id)
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
 func (a *app) outboxSkipCommand() *cobra.Command {
-	return &cobra.Command{
+	return a.eachRow(&cobra.Command{
 		Use:   "skip SERVICE ID...",
 		Short: "Take events that can't leave out of the way, by the ids that status shows",
 		Long: `skip parks events of an outbox in place of sending them: the service's relay moves them to its parked rows,
 with a letter in their place, at its next pass. Either an event is sent or it is parked, never both.`,
-		Example:           "  leat outbox skip payment 4711 --database-url postgres://localhost/shop",
-		Args:              cobra.MinimumNArgs(2),
+		Example: "  leat outbox skip payment 4711 --database-url postgres://localhost/shop",
+	}, "status", "will be parked at the relay's next pass", (*outbox.Box).Skip)
+}
+
+func (a *app) outboxUnparkCommand() *cobra.Command {
+	return a.eachRow(&cobra.Command{
+		Use:   "unpark SERVICE ID...",
+		Short: "Put parked events back into the outbox, by the ids that parked shows",
+		Long: `unpark has parked events sent after all, once what kept them from leaving is mended. They keep their event
+ids and leave behind what waits already, so after later events of their keys.`,
+		Example: "  leat outbox unpark payment 4711 --database-url postgres://localhost/shop",
+	}, "parked", "is back in the outbox", (*outbox.Box).Unpark)
+}
+
+// parkedShown bounds the list of parked events.
+const parkedShown = 1000
+
+func (a *app) outboxParkedCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "parked SERVICE",
+		Short: "List the events of a service that could not leave and were parked",
+		Long: `parked shows the parked events of an outbox, oldest first, at most 1,000: what could not leave, or was
+taken out of the way by skip. Each has a letter among the dead letters of its topic (reason unsendable).`,
+		Example:           "  leat outbox parked payment --database-url postgres://localhost/shop",
+		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeServices,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := rowIDs(args[1:])
+			var all []outbox.ParkedEvent
+			err := a.onBox(cmd.Context(), args[0], func(ctx context.Context, box *outbox.Box) (err error) {
+				all, err = box.Parked(ctx, parkedShown)
+				return err
+			})
 			if err != nil {
 				return err
 			}
-			host, err := a.load()
-			if err != nil {
-				return err
-			}
-			return a.withBox(cmd.Context(), host.DatabaseURL, args[0], func(ctx context.Context, box *outbox.Box) error {
-				for _, id := range ids {
-					if err := box.Skip(ctx, id); err != nil {
-						return fmt.Errorf("skip %d: %w; see: leat outbox status %s", id, err, args[0])
-					}
-					a.say("event %d will be parked at the relay's next pass", id)
-				}
-				return nil
+			head := []string{"ID", "PARKED", "TOPIC", "TYPE", "EVENT", "BYTES", "REASON"}
+			return show(a, all, head, func(e outbox.ParkedEvent) []string {
+				return []string{strconv.FormatInt(e.ID, 10), stamp(e.ParkedAt), e.Topic, e.Type, e.EventID, strconv.FormatInt(e.Bytes, 10), short(e.Reason)}
 			})
 		},
 	}

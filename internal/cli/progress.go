@@ -27,6 +27,13 @@ func (a *app) progress(what string) *progress {
 	return p
 }
 
+// always tells also where standard output is the same terminal: the work shows nothing there.
+func (p *progress) always(a *app) {
+	if isTerminal(a.cfg.Stderr) {
+		p.w = a.cfg.Stderr
+	}
+}
+
 // add counts n more.
 func (p *progress) add(n int64) {
 	p.n += n

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -13,7 +14,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/blob"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/schema"
 )
 
 // recordView is a record as tail shows it and send reads it. Of data, text and data_base64 at most
@@ -27,6 +30,9 @@ type recordView struct {
 	Key       *string `json:"key,omitempty"`
 	KeyBase64 []byte  `json:"key_base64,omitempty"` // a key that is no text
 
+	KeySchemaID   int32  `json:"key_schema_id,omitempty"`   // Key is what these say, decoded
+	KeySchemaGUID string `json:"key_schema_guid,omitempty"` // the same in the header form
+
 	ID            string `json:"id,omitempty"`
 	Type          string `json:"type,omitempty"`
 	Source        string `json:"source,omitempty"`
@@ -35,6 +41,11 @@ type recordView struct {
 	CorrelationID string `json:"correlation_id,omitempty"`
 	CausationID   string `json:"causation_id,omitempty"`
 	ContentType   string `json:"content_type,omitempty"`
+	DataSchema    string `json:"data_schema,omitempty"`
+
+	SchemaID   int32  `json:"schema_id,omitempty"`   // Data is what these say, decoded
+	SchemaGUID string `json:"schema_guid,omitempty"` // the same in the header form
+	Message    string `json:"message,omitempty"`     // full name of Data's Protobuf message
 
 	Headers []headerView `json:"headers,omitempty"` // what is no attribute
 
@@ -52,7 +63,7 @@ type headerView struct {
 // attributeHeaders are the headers that recordView has fields for.
 var attributeHeaders = []string{
 	kafka.HeaderID, kafka.HeaderSource, kafka.HeaderSpecVersion, kafka.HeaderType, kafka.HeaderSubject,
-	kafka.HeaderTime, kafka.HeaderCorrelation, kafka.HeaderCausation, kafka.HeaderContentType,
+	kafka.HeaderTime, kafka.HeaderCorrelation, kafka.HeaderCausation, kafka.HeaderContentType, kafka.HeaderDataSchema,
 }
 
 func viewOf(w leat.Wire) recordView {
@@ -62,7 +73,7 @@ func viewOf(w leat.Wire) recordView {
 		ID: w.Attribute("id"), Type: w.Attribute("type"), Source: w.Attribute("source"),
 		Subject: w.Attribute("subject"), Time: w.Attribute("time"),
 		CorrelationID: w.Attribute("correlationid"), CausationID: w.Attribute("causationid"),
-		ContentType: string(w.Header(kafka.HeaderContentType)),
+		ContentType: string(w.Header(kafka.HeaderContentType)), DataSchema: w.Attribute("dataschema"),
 	}
 	if key := w.Key(); key != nil {
 		if utf8.Valid(key) {
@@ -85,6 +96,53 @@ func viewOf(w leat.Wire) recordView {
 	}
 	v.setData(w.Value())
 	return v
+}
+
+// decode shows framed data as what it means. Where the schema can't be had the data stays as it is,
+// and the reason is returned for a person to see.
+func (v *recordView) decode(ctx context.Context, c *schema.Codec, w leat.Wire) error {
+	t, framed, err := c.ToJSON(ctx, w.Header(schema.HeaderValueSchema), w.Value())
+	if !framed || err != nil {
+		return err
+	}
+	v.Data, v.Text, v.DataBase64 = t.JSON, nil, nil
+	if t.Type == schema.Protobuf {
+		v.Message = t.Name
+	}
+	if t.Header {
+		v.SchemaGUID = t.Frame.GUID.String()
+	} else {
+		v.SchemaID = t.Frame.ID
+	}
+	return nil
+}
+
+// keyText is a key as people read it: as it is where its schema can't be had.
+func (a *app) keyText(ctx context.Context, key []byte) string {
+	if text, framed, err := a.codec.KeyText(ctx, nil, key); framed && err == nil {
+		return text
+	}
+	return string(key)
+}
+
+// decodeKey does the same with the key. What only looks framed, such as a number of another client, stays.
+func (v *recordView) decodeKey(ctx context.Context, c *schema.Codec, w leat.Wire) error {
+	header := w.Header(schema.HeaderKeySchema)
+	text, framed, err := c.KeyText(ctx, header, w.Key())
+	if !framed || header == nil && err != nil && !leat.IsUnavailable(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	v.Key, v.KeyBase64 = &text, nil
+	frame, _, _, err := schema.ReadFrame(header, w.Key())
+	if frame.Header {
+		v.KeySchemaGUID = frame.GUID.String()
+	} else {
+		v.KeySchemaID = frame.ID
+	}
+	return err
 }
 
 func (v *recordView) setData(data []byte) {
@@ -157,8 +215,21 @@ func writeRecord(w io.Writer, v recordView) error {
 	return err
 }
 
-// shortData is the data in one line.
+// Header is a header that is no attribute.
+func (v *recordView) Header(name string) string {
+	for _, h := range v.Headers {
+		if h.Key == name {
+			return h.Value
+		}
+	}
+	return ""
+}
+
+// shortData is the data in one line, or where it lies.
 func (v *recordView) shortData() string {
+	if ref, refers, err := blob.RefOf(v); refers && err == nil {
+		return fmt.Sprintf("(%d bytes in the store of payloads: %s)", ref.Size, plain(ref.Name))
+	}
 	switch {
 	case v.Data != nil:
 		var compact bytes.Buffer

@@ -93,12 +93,15 @@ func (a *app) completeServices(_ *cobra.Command, args []string, _ string) ([]str
 
 // writeManifests prints one service's manifest as an object, several as an array.
 func writeManifests(w io.Writer, services []service.Config, prefix string) error {
-	if len(services) == 1 {
-		return writeJSON(w, services[0].Manifest(prefix))
-	}
 	manifests := make([]service.Manifest, len(services))
 	for i, s := range services {
-		manifests[i] = s.Manifest(prefix)
+		var err error
+		if manifests[i], err = s.Describe(prefix); err != nil {
+			return err
+		}
+	}
+	if len(manifests) == 1 {
+		return writeJSON(w, manifests[0])
 	}
 	return writeJSON(w, manifests)
 }

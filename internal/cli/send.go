@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/schema"
 )
 
 // sendFlags say what goes out.
@@ -24,6 +27,8 @@ type sendFlags struct {
 	headers                                    []string
 	noKey, raw, lines, records, tombstone      bool
 	file                                       string
+	schema, keySchema                          string // SUBJECT or SUBJECT:VERSION
+	message                                    string // of the schema's file
 	create                                     int
 	topic                                      string
 }
@@ -45,7 +50,11 @@ all in-sync replicas have it. It prints where each record lies.
 DATA comes from the argument, from --file, or from stdin; with --lines each line of stdin is the data
 of one event, with --records each is a JSON object as "leat tail -o jsonl" writes it, whose fields win
 over the flags. Where a service of this binary declares the type, the data is checked against it, and
-the key is the one that the type says unless --key is given.`,
+the key is the one that the type says unless --key is given.
+
+With --schema SUBJECT[:VERSION] the data, JSON, is encoded by that schema of the registry, of a Protobuf
+file by the message that --message names or its first; records of "leat tail -o jsonl" are encoded by the
+schema and the message that they were read by.`,
 		Example: `  leat send shop.orders '{"order_id":"42","cents":1200}' --type shop.order.created.v1 --key 42
   leat send shop.orders --raw --key 42 'not json'
   leat tail shop.orders -o jsonl | leat send copy.of.orders --records --create 6`,
@@ -73,6 +82,9 @@ the key is the one that the type says unless --key is given.`,
 	f.BoolVar(&s.lines, "lines", false, "each line of stdin is the data of one event")
 	f.BoolVar(&s.records, "records", false, "each line of stdin is a record as tail -o jsonl writes it")
 	f.StringVarP(&s.file, "file", "F", "", "`file` with the data")
+	f.StringVar(&s.schema, "schema", "", "`subject[:version]` of the registry to encode the data by")
+	f.StringVar(&s.message, "message", "", "with --schema: the Protobuf `message` that the data is, by its name; none: the file's first")
+	f.StringVar(&s.keySchema, "key-schema", "", "`subject[:version]` of the registry to encode the key by")
 	f.IntVar(&s.create, "create", 0, "make the topic with so many partitions where it is missing")
 	return cmd
 }
@@ -93,6 +105,12 @@ func (s *sendFlags) check(data []string) error {
 		return usagef("an event needs its --type, for example shop.order.created.v1; for a plain record: --raw")
 	case s.lines && s.id != "":
 		return usagef("--id is the id of one event, not of every line")
+	case s.schema != "" && (s.records || s.tombstone):
+		return usagef("--schema goes with data, not with --records or --tombstone")
+	case s.message != "" && s.schema == "":
+		return usagef("--message goes with --schema")
+	case s.keySchema != "" && (s.records || s.noKey):
+		return usagef("--key-schema goes with --key")
 	case s.create < 0:
 		return usagef("--create %d: want the number of partitions", s.create)
 	}
@@ -239,12 +257,22 @@ func (o *sender) line(ctx context.Context, s sendFlags, text []byte) error {
 
 func (o *sender) add(ctx context.Context, s sendFlags, v recordView, value []byte) error {
 	m := leat.Message{Topic: v.Topic, Key: v.key(), Data: value, Headers: v.headers()}
+	framed, err := o.a.frame(ctx, &s, &v)
+	if err != nil {
+		return err
+	}
+	if framed != nil {
+		m.Data = framed
+	}
 	if !s.raw && v.Type != "" {
 		m.ID, m.Type, m.Source, m.Subject, m.ContentType = v.ID, v.Type, v.Source, v.Subject, v.ContentType
-		m.CorrelationID, m.CausationID = v.CorrelationID, v.CausationID
-		if err := o.a.complete(&m, v); err != nil {
+		m.CorrelationID, m.CausationID, m.DataSchema = v.CorrelationID, v.CausationID, v.DataSchema
+		if err := o.a.complete(&m, v, framed != nil); err != nil {
 			return err
 		}
+	}
+	if err := o.a.frameKey(ctx, &s, &v, &m); err != nil {
+		return err
 	}
 	o.batch = append(o.batch, m)
 	if len(o.batch) < sendBatch {
@@ -253,8 +281,92 @@ func (o *sender) add(ctx context.Context, s sendFlags, v recordView, value []byt
 	return o.flush(ctx)
 }
 
-// complete gives an event what every event has, and checks its data where its type is known.
-func (a *app) complete(m *leat.Message, v recordView) error {
+// frame encodes the data by the schema that flags or record name; nil: they name none.
+func (a *app) frame(ctx context.Context, s *sendFlags, v *recordView) (data []byte, err error) {
+	frame := schema.Frame{ID: v.SchemaID}
+	var header []byte
+	switch {
+	case s.schema != "":
+		if frame, err = a.named(ctx, s.schema); err != nil {
+			return nil, err
+		}
+	case v.SchemaGUID != "":
+		if header, err = v.schemaHeader(schema.HeaderValueSchema); err != nil {
+			return nil, err
+		}
+	case v.SchemaID == 0:
+		return nil, nil
+	}
+	if v.Data == nil {
+		return nil, errors.New("data that a schema encodes must be JSON")
+	}
+	data, v.ContentType, err = a.codec.FromJSON(ctx, frame, header, cmp.Or(s.message, v.Message), v.Data)
+	return data, err
+}
+
+// frameKey encodes the key where flags or record name a schema, or the event's topic does.
+func (a *app) frameKey(ctx context.Context, s *sendFlags, v *recordView, m *leat.Message) (err error) {
+	frame := schema.Frame{ID: v.KeySchemaID}
+	var header []byte
+	switch {
+	case m.Key == nil:
+		return nil
+	case s.keySchema != "":
+		if frame, err = a.named(ctx, s.keySchema); err != nil {
+			return err
+		}
+	case v.KeySchemaGUID != "":
+		if header, err = v.schemaHeader(schema.HeaderKeySchema); err != nil {
+			return err
+		}
+	case v.KeySchemaID == 0:
+		return a.frameKnownKey(m)
+	}
+	m.Key, err = a.codec.KeyFromText(ctx, frame, header, string(m.Key))
+	return err
+}
+
+func (a *app) frameKnownKey(m *leat.Message) error {
+	known := a.kind(m.Type)
+	if known == nil || known.kind.KeyEncoding == "" {
+		return nil
+	}
+	if !a.registry {
+		a.sayOnce("the key of %s is sent as text: its topic has keys in %s, and no registry is set (--registry)", m.Type, known.kind.KeyEncoding)
+		return nil
+	}
+	kind := known.kind
+	kind.Topic = m.Topic
+	return a.codec.EncodeKey(m, &kind)
+}
+
+// named is the frame of SUBJECT, its latest version, or SUBJECT:VERSION.
+func (a *app) named(ctx context.Context, subject string) (schema.Frame, error) {
+	version := -1
+	if i := strings.LastIndexByte(subject, ':'); i > 0 {
+		if n, err := strconv.Atoi(subject[i+1:]); err == nil {
+			subject, version = subject[:i], n
+		}
+	}
+	return a.codec.Latest(ctx, subject, version)
+}
+
+// schemaHeader is the header that carries the schema's GUID.
+func (v *recordView) schemaHeader(name string) (value []byte, err error) {
+	for _, h := range v.headers() {
+		if h.Key == name {
+			value = h.Value
+		}
+	}
+	if value == nil {
+		err = fmt.Errorf("a record with a schema's GUID, and without the header %s that says it", name)
+	}
+	return value, err
+}
+
+// complete gives an event what every event has, and checks its data where its type is known and it
+// is not encoded by a schema.
+func (a *app) complete(m *leat.Message, v recordView, framed bool) error {
 	if m.ID == "" {
 		m.ID = leat.NewID()
 	}
@@ -266,8 +378,13 @@ func (a *app) complete(m *leat.Message, v recordView) error {
 		}
 		m.Time = at.UTC()
 	}
-	if known := a.kind(m.Type); known != nil && m.Data != nil {
-		key, err := known.check(m.Data)
+	if known := a.kind(m.Type); known != nil && m.Data != nil && !framed {
+		event, key, err := known.check(m.Data)
+		if err == nil && a.registry {
+			err = known.encode(m, a.codec, event)
+		} else if err == nil && known.encoded() {
+			a.sayOnce("%s is sent as plain JSON: its service writes %s, and no registry is set (--registry)", m.Type, known.kind.Encoding)
+		}
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
 )
 
@@ -88,10 +87,17 @@ func (a *app) showRecords(ctx context.Context, client *kafka.Client, cfg kafka.T
 			return err
 		}
 		scanned.add(1)
-		if !t.wants(w) {
+		if t.typ != "" && w.Attribute("type") != t.typ {
 			continue
 		}
 		v := viewOf(w)
+		err := v.decodeKey(ctx, a.codec, w)
+		if t.byKey && (v.Key == nil || *v.Key != t.key) {
+			continue
+		}
+		if err := errors.Join(err, v.decode(ctx, a.codec, w)); err != nil {
+			a.sayOnce("%v/%d@%d is shown as it is: %v", v.Topic, v.Partition, v.Offset, err)
+		}
 		switch a.output {
 		case formJSON:
 			views = append(views, v)
@@ -114,10 +120,6 @@ func (a *app) showRecords(ctx context.Context, client *kafka.Client, cfg kafka.T
 		return writeJSON(a.cfg.Stdout, views)
 	}
 	return nil
-}
-
-func (t tailFlags) wants(w leat.Wire) bool {
-	return (!t.byKey || w.Key() != nil && string(w.Key()) == t.key) && (t.typ == "" || w.Attribute("type") == t.typ)
 }
 
 // completeTopics offers the topics of the cluster to the shell.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,10 +13,11 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/outbox"
 	"github.com/leatdev/leat/service"
 )
 
@@ -187,8 +189,9 @@ func (s *topicSource) sourceFlags(cmd *cobra.Command) {
 
 const topicPlanLong = `
 
-Declared are the topics that the named services of this binary own and their dead letters, or those of
-files with what "YOUR-SERVICE --manifest" prints. Nothing is ever planned that loses records.`
+Declared are all topics that the named services of this binary make, or those of files with what
+"YOUR-SERVICE --manifest" prints: owned ones, dead letters, parked events and the like, and where groups
+are commanded and outboxes keep their positions. Nothing is ever planned that loses records.`
 
 func (a *app) topicPlanCommand() *cobra.Command {
 	var s topicSource
@@ -256,6 +259,14 @@ func (s topicSource) plan(ctx context.Context, client *kafka.Client, manifests [
 		return nil, nil, err
 	}
 	plan, err = client.PlanTopics(ctx, topics, kafka.PlanConfig{Grow: s.grow})
+	for _, m := range manifests {
+		if err == nil && m.Outbox != nil {
+			var positions *kafka.Plan
+			if positions, err = outbox.PlanPositions(ctx, client, m.Outbox.PositionTopic, m.Outbox.Shards); err == nil {
+				plan.Add(positions)
+			}
+		}
+	}
 	return plan, waiting, err
 }
 
@@ -320,21 +331,18 @@ func (a *app) manifests(s topicSource, names []string) ([]service.Manifest, erro
 	return all, nil
 }
 
-// readManifests reads a file with one manifest or a list of them. YAML is read by way of JSON, so
-// that both have the same names.
+// readManifests reads a file with manifests or lists of them, one document or several. YAML is read by
+// way of JSON, so that both have the same names.
 func readManifests(path string) ([]service.Manifest, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest: %w", err)
 	}
-	var doc any
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	docs, err := documents(data)
+	if err != nil {
 		return nil, fmt.Errorf("read the manifest %s: %w", path, err)
 	}
-	if _, list := doc.([]any); !list {
-		doc = []any{doc}
-	}
-	text, err := json.Marshal(doc)
+	text, err := json.Marshal(docs)
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest %s: %w", path, err)
 	}
@@ -352,43 +360,26 @@ func readManifests(path string) ([]service.Manifest, error) {
 	return all, nil
 }
 
-// declared are the topics of the manifests: owned ones first, then the dead letters of what they read.
-// Those whose source is not there yet wait: they are made like it.
-func declared(ctx context.Context, client *kafka.Client, manifests []service.Manifest) (topics []leat.Topic, waiting []planView, err error) {
-	var read []string
-	for _, m := range manifests {
-		for _, t := range m.Owns {
-			topics = append(topics, leat.Topic{Name: t.Topic, Partitions: t.Partitions, Replication: t.Replication, Config: t.Config})
-		}
-		for _, c := range m.Consumes {
-			read = append(read, c.Topic)
-		}
+// documents are those of JSON or YAML text, all of them: several JSON values need nothing between them.
+func documents(data []byte) (docs []any, err error) {
+	decode := yaml.NewDecoder(bytes.NewReader(data)).Decode
+	if text := bytes.TrimSpace(data); len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		decode = json.NewDecoder(bytes.NewReader(data)).Decode
 	}
-	there, err := client.TopicStates(ctx, read...)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, m := range manifests {
-		for _, c := range m.Consumes {
-			if _, ok := there[c.Topic]; !ok {
-				waiting = append(waiting, planView{Act: "wait", Topic: c.DeadLetters, Why: "its source " + c.Topic + " is not there yet"})
-				continue
-			}
-			letters, err := client.DeadLetterTopics(ctx, m.Group, c.Topic)
-			if err != nil {
-				return nil, nil, err
-			}
-			topics = append(topics, letters...)
-			if c.Park != "" {
-				parks, err := client.ParkTopics(ctx, m.Group, c.Topic)
-				if err != nil {
-					return nil, nil, err
-				}
-				topics = append(topics, parks...)
-			}
+	for {
+		var doc any
+		switch err := decode(&doc); {
+		case errors.Is(err, io.EOF):
+			return docs, nil
+		case err != nil:
+			return nil, err
+		}
+		if list, ok := doc.([]any); ok {
+			docs = append(docs, list...)
+		} else {
+			docs = append(docs, doc)
 		}
 	}
-	return topics, waiting, nil
 }
 
 // planView is a plan as data.

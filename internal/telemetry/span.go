@@ -85,6 +85,9 @@ func StartProcess(ctx context.Context, group string, e *leat.Envelope) (context.
 	return ctx, Span{span}
 }
 
+// Recording says whether anybody records the spans of what is done under ctx.
+func Recording(ctx context.Context) bool { return tracerFrom(ctx) != nil }
+
 // StartBatch starts the span of handling several events of a topic at once. It is a trace of its own,
 // linked to those of the events.
 func StartBatch(ctx context.Context, group, topic string, events []*leat.Envelope) (context.Context, Span) {

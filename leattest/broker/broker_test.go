@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -30,11 +32,23 @@ func TestReadAllSeesWhatItsIsolationSees(t *testing.T) {
 				if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 					t.Fatal(err)
 				}
+				if err := kafka.AwaitTopic(t.Context(), cl, r); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := cl.EndTransaction(t.Context(), end); err != nil {
 				t.Fatal(err)
 			}
 		}
+		leattest.Eventually(t, "the markers are written", func() error { // which is after the broker's answer
+			stable, err := kadm.NewClient(cl).ListCommittedOffsets(t.Context(), topic)
+			for p := range int32(2) {
+				if at, _ := stable.Lookup(topic, p); err == nil && at.Offset != 6 {
+					err = fmt.Errorf("partition %d ends at %d", p, at.Offset)
+				}
+			}
+			return err
+		})
 		for _, c := range []struct {
 			isolation kgo.IsolationLevel
 			want      string

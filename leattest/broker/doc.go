@@ -25,7 +25,7 @@
 // # Failure
 //
 // Without LEAT_TEST_KAFKA, Real skips and says so; where LEAT_TEST_REQUIRE names
-// kafka it fails. A broker that does not answer fails the test within 15 seconds.
+// kafka it fails. A broker that does not answer fails the test within a minute.
 // kfake is not Kafka: what it gets wrong (transactions across kill -9, compaction,
 // authorization by certificate) is only proved on real Kafka.
 //

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -45,17 +46,11 @@ func (b *Broker) ReadAll(t testing.TB, topic string, isolation kgo.IsolationLeve
 	if isolation == kgo.ReadCommitted() {
 		list = adm.ListCommittedOffsets
 	}
-	ends, err := list(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := listed(ctx, list, topic)
 	if err != nil {
 		t.Fatalf("list the end of %s: %v", topic, err)
 	}
-	starts, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := listed(ctx, adm.ListStartOffsets, topic)
 	if err != nil {
 		t.Fatalf("list the start of %s: %v", topic, err)
 	}
@@ -66,6 +61,24 @@ func (b *Broker) ReadAll(t testing.TB, topic string, isolation kgo.IsolationLeve
 		}
 	}
 	return b.readTo(ctx, t, topic, from, open, isolation)
+}
+
+// listed asks until the topic is there, which may just be made, and its leaders answer.
+func listed(ctx context.Context, list func(context.Context, ...string) (kadm.ListedOffsets, error), topic string) (kadm.ListedOffsets, error) {
+	for {
+		offsets, err := list(ctx, topic)
+		if err == nil {
+			err = offsets.Error()
+		}
+		if !kerr.IsRetriable(err) {
+			return offsets, err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), err)
+		}
+	}
 }
 
 // readTo reads until every partition in open has reached its end.

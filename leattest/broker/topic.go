@@ -26,9 +26,20 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, configs 
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), answerIn)
 	defer cancel()
-	if _, err := adm.CreateTopic(ctx, int32(partitions), -1, keep, name); err != nil {
-		t.Fatalf("create topic %s: %v", name, err)
-	}
+	made := false // perhaps, by a try whose answer came too late
+	leattest.Within(t, answerIn, "topic "+name+" is made", func() error {
+		_, err := adm.CreateTopic(ctx, int32(partitions), -1, keep, name)
+		switch {
+		case kerr.IsRetriable(err):
+			made = true
+			return err
+		case b.Real() && errors.Is(err, kerr.InvalidReplicationFactor): // no broker is there for its controller, for a moment
+			return err
+		case err != nil && !(made && errors.Is(err, kerr.TopicAlreadyExists)):
+			t.Fatalf("create topic %s: %v", name, err)
+		}
+		return nil
+	})
 	if b.Real() {
 		t.Cleanup(func() { b.dropTopic(t, name) })
 	}
@@ -72,7 +83,8 @@ func (b *Broker) Produce(t testing.TB, records ...*kgo.Record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), answerIn)
 	defer cancel()
-	cl := b.Client(t, kgo.RecordPartitioner(asSet{}), kgo.RecordDeliveryTimeout(answerIn))
+	cl := b.Client(t, kgo.RecordPartitioner(asSet{}), kgo.RecordDeliveryTimeout(answerIn),
+		kgo.UnknownTopicRetries(-1)) // a broker may learn of a new topic late
 	defer cl.Close()
 	if err := cl.ProduceSync(ctx, records...).FirstErr(); err != nil {
 		t.Fatalf("produce %d records: %v", len(records), err)
@@ -93,13 +105,15 @@ func (b *Broker) Committed(t testing.TB, group, topic string) map[int32]int64 {
 		if errors.Is(err, kerr.GroupIDNotFound) { // kfake's word for a group that never was
 			return nil
 		}
+		for p, o := range offsets[topic] {
+			if err == nil && o.Err != nil {
+				err = fmt.Errorf("partition %d: %w", p, o.Err)
+			}
+		}
 		return err
 	})
 	at := map[int32]int64{}
 	for p, o := range offsets[topic] {
-		if o.Err != nil {
-			t.Fatalf("fetch offset of group %s in %s/%d: %v", group, topic, p, o.Err)
-		}
 		if o.At >= 0 {
 			at[p] = o.At
 		}

@@ -96,8 +96,15 @@ func maven(ctx context.Context, what string, args ...string) error {
 	if err != nil {
 		return fmt.Errorf("fetch %s: %w (install maven; it is needed once, to fill the cache)", what, err)
 	}
+	scratch, err := os.MkdirTemp("", "leat-maven-") // plugins leave marks where they are run
+	if err != nil {
+		return fmt.Errorf("fetch %s: %w", what, err)
+	}
+	defer os.RemoveAll(scratch)
 	for try := 1; ; try++ {
-		out, err := exec.CommandContext(ctx, mvn, append([]string{"-q", "-B", "-ntp", "-U"}, args...)...).CombinedOutput()
+		run := exec.CommandContext(ctx, mvn, append([]string{"-q", "-B", "-ntp", "-U"}, args...)...)
+		run.Dir = scratch
+		out, err := run.CombinedOutput()
 		if err == nil {
 			return nil
 		}

@@ -4,11 +4,12 @@
 // # What
 //
 // StartKafka runs one node or a quorum of three, on wish behind a proxy of the
-// test's own; StartPostgres runs one server.
+// test's own; StartPostgres runs one server, StartApicurio a schema registry that is not leat's.
 // What they need is fetched once with Maven (Kafka's jars, and PostgreSQL's
 // binaries where the system has none) and kept in ${XDG_CACHE_HOME:-$HOME/.cache}/leat;
 // from then on no network is needed. StartProgram runs a program of the
-// test's own in the same way.
+// test's own in the same way; Java, Python and Node find what one in those languages
+// needs.
 //
 // # Use
 //

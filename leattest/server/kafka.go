@@ -60,6 +60,13 @@ type node struct {
 func (n *node) properties() string { return filepath.Join(n.dir, "server.properties") }
 func (n *node) data() string       { return filepath.Join(n.dir, "data") }
 func (n *node) log() string        { return filepath.Join(n.dir, "server.log") }
+func (n *node) identity() string   { return filepath.Join(n.data(), "meta.properties") }
+
+// registered tells whether the node's disk is that of an earlier start, so that the cluster may know it.
+func (n *node) registered() bool {
+	_, err := os.Stat(n.identity())
+	return err == nil
+}
 
 // StartKafka starts Kafka and returns when it works: every node is in and a record
 // was acknowledged. ctx ends the start only, not the servers: Close does.
@@ -149,8 +156,7 @@ func (k *Kafka) format(n *node) error {
 	if err := writeProperties(n, k.nodes, k.pki, k.cfg); err != nil {
 		return err
 	}
-	meta := filepath.Join(n.data(), "meta.properties")
-	if text, err := os.ReadFile(meta); err == nil {
+	if text, err := os.ReadFile(n.identity()); err == nil {
 		for line := range strings.Lines(string(text)) {
 			if id, ok := strings.CutPrefix(strings.TrimSpace(line), "cluster.id="); ok {
 				k.id = id // the disk of an earlier start
@@ -164,7 +170,7 @@ func (k *Kafka) format(n *node) error {
 	}
 	identity := fmt.Sprintf("version=1\ncluster.id=%s\nnode.id=%d\ndirectory.id=%s\n", k.id, n.id, newID())
 	return errors.Join(
-		os.WriteFile(meta, []byte(identity), 0o644),
+		os.WriteFile(n.identity(), []byte(identity), 0o644),
 		os.WriteFile(filepath.Join(n.data(), "bootstrap.checkpoint"), checkpoint, 0o644),
 	)
 }
@@ -246,6 +252,11 @@ func (k *Kafka) Restart(ctx context.Context, ids ...int) error {
 	}
 	for _, id := range ids {
 		n := k.nodes[id-1] // Kill found it
+		if n.process != nil {
+			if err := writeProperties(n, k.nodes, k.pki, k.cfg); err != nil {
+				return err
+			}
+		}
 		argv, err := k.install.command(n.properties(), k.flags...)
 		if err != nil {
 			return err

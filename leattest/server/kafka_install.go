@@ -144,16 +144,18 @@ func (i kafkaInstall) command(properties string, flags ...string) ([]string, err
 
 // classpath lists the jars one by one and sorted: an archive of classes holds only
 // for the very list it was made with.
-func (i kafkaInstall) classpath() (string, error) {
-	jars, err := filepath.Glob(filepath.Join(i.dir, "libs", "*.jar"))
+func (i kafkaInstall) classpath() (string, error) { return jars(i.dir) }
+
+func jars(dir string) (string, error) {
+	all, err := filepath.Glob(filepath.Join(dir, "libs", "*.jar"))
 	if err != nil {
-		return "", fmt.Errorf("list kafka's jars: %w", err)
+		return "", fmt.Errorf("list jars: %w", err)
 	}
-	if len(jars) == 0 {
-		return "", fmt.Errorf("find kafka's jars: none below %s (remove the directory to fetch them again)", i.dir)
+	if len(all) == 0 {
+		return "", fmt.Errorf("find jars: none below %s (remove the directory to fetch them again)", dir)
 	}
-	slices.Sort(jars)
-	return strings.Join(jars, string(os.PathListSeparator)), nil
+	slices.Sort(all)
+	return strings.Join(all, string(os.PathListSeparator)), nil
 }
 
 func java() string {

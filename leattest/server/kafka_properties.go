@@ -111,6 +111,11 @@ func writeProperties(n *node, nodes []*node, pki *pki, cfg KafkaConfig) error {
 	if cfg.Security != nil {
 		maps.Copy(p, cfg.Security.properties(pki))
 	}
+	if len(nodes) == 1 && !n.registered() {
+		// A machine that stalls must not cost the only broker its leadership. Once it has run it comes back
+		// only when its last session is over, which has to be soon.
+		p["broker.session.timeout.ms"] = "60000"
+	}
 	maps.Copy(p, cfg.Properties)
 
 	var text strings.Builder

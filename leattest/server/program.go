@@ -70,6 +70,9 @@ func (p *Program) Cont() error { return p.process.signal(syscall.SIGCONT) }
 // End sends SIGTERM and waits for the program, at most as long as patience, then kills it.
 func (p *Program) End(patience time.Duration) error { return p.process.end(syscall.SIGTERM, patience) }
 
+// PID is the process that was started last.
+func (p *Program) PID() int { return p.process.cmd.Process.Pid }
+
 // Done is closed when the program that was started last has ended.
 func (p *Program) Done() <-chan struct{} { return p.process.done }
 
@@ -93,8 +96,9 @@ func (p *Program) Close() error {
 	return err
 }
 
-// FreeAddrs returns n different addresses on 127.0.0.1 that nobody listens on at the moment, with
-// ports that no outgoing connection gets: a program that restarts finds its own again.
+// FreeAddrs returns n different addresses on 127.0.0.1 that nobody listens on at the moment, and that no
+// other call returns, of any process, while this one lives. Their ports are such as no outgoing connection
+// gets: a program that restarts finds its own again.
 func FreeAddrs(n int) ([]string, error) {
 	ports, err := freePorts(n)
 	if err != nil {

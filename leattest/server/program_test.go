@@ -12,6 +12,24 @@ import (
 	"github.com/leatdev/leat/leattest/server"
 )
 
+// Nobody listens yet where others look for a port.
+func TestAddressesAreGivenOnce(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 40 {
+		addrs, err := server.FreeAddrs(10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range addrs {
+			if seen[a] {
+				t.Errorf("%s was given twice", a)
+			}
+			seen[a] = true
+		}
+	}
+}
+
 func TestProgramIsKilledAndStartsAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -51,7 +69,7 @@ func TestProgramIsKilledAndStartsAgain(t *testing.T) {
 	if err := errors.Join(p.Stop(), p.Cont()); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.End(10 * time.Second); err != nil {
+	if err := p.End(time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := p.LogTail(5), "said\nsaid"; got != want {

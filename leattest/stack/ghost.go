@@ -16,9 +16,17 @@ const defaultSession = 6 * time.Second
 
 func (p *Process) clientID() string { return fmt.Sprintf("process-%d", p.id) }
 
-// evict takes members of long crashed processes out of their groups. Kafka's session timeout does
-// that; kfake starts a member's session only when it could answer it, and keeps one for ever whose
-// connection broke while it joined.
+// A group is looked at each waits, and one that gathers its members for longer than gathers, which is
+// more than a rebalance takes, waits for one that is not there.
+const (
+	waits   = 10 * time.Second
+	gathers = 90 * time.Second
+)
+
+// evict takes members of long crashed processes out of their groups, and all of a group that does not
+// get together: those that are there come back. Kafka's session timeout does that; kfake starts a
+// member's session only when it could answer it, and keeps one for ever whose connection broke while it
+// joined, be it that of a process which lives and has joined again.
 func (s *Stack) evict(cl *kgo.Client) error {
 	ghosts := map[string]bool{}
 	for _, p := range s.processes {
@@ -26,9 +34,10 @@ func (s *Stack) evict(cl *kgo.Client) error {
 			ghosts[p.clientID()] = true
 		}
 	}
-	if len(ghosts) == 0 {
+	if len(ghosts) == 0 && time.Since(s.described) < waits {
 		return nil
 	}
+	s.described = time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	var groups []string
@@ -42,8 +51,9 @@ func (s *Stack) evict(cl *kgo.Client) error {
 		return fmt.Errorf("describe groups: %w", err)
 	}
 	for _, g := range described {
+		stuck := s.stuck(g.Group, g.State)
 		for _, m := range g.Members {
-			if !ghosts[m.ClientID] {
+			if !ghosts[m.ClientID] && !stuck {
 				continue
 			}
 			leave := kmsg.NewPtrLeaveGroupRequest()
@@ -65,4 +75,22 @@ func (p *Process) over() bool {
 	default:
 		return false
 	}
+}
+
+// stuck says whether the group has been gathering its members for too long.
+func (s *Stack) stuck(group, state string) bool {
+	if state == "Stable" || state == "Empty" || state == "Dead" {
+		delete(s.gathering, group)
+		return false
+	}
+	since, known := s.gathering[group]
+	if !known {
+		s.gathering[group] = time.Now()
+		return false
+	}
+	if time.Since(since) < gathers {
+		return false
+	}
+	delete(s.gathering, group)
+	return true
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -31,10 +30,11 @@ type Process struct {
 	err      error                   // of Host.Run
 	end      time.Time               // when that was, once ended is closed
 
-	mu    sync.Mutex
-	dead  bool // crashed
-	gone  bool // crashed or stopped
-	conns map[net.Conn]struct{}
+	mu      sync.Mutex
+	dead    bool // crashed
+	gone    bool // crashed or stopped
+	conns   map[*conn]struct{}
+	stalled chan struct{} // closed by Resume; nil: not stalled
 }
 
 // String names the process by its number and its services.
@@ -49,8 +49,8 @@ func (p *Process) String() string {
 func (p *Process) run() {
 	t, cfg := p.stack.t, p.stack.cfg
 	kafka := p.stack.Kafka()
-	kafka.Dial, kafka.ClientID, p.conns = p.dial, p.clientID(), map[net.Conn]struct{}{}
-	host, err := service.NewHost(service.HostConfig{
+	kafka.Dial, kafka.ClientID, p.conns = p.dial, p.clientID(), map[*conn]struct{}{}
+	of := service.HostConfig{
 		Services:     p.services,
 		Kafka:        kafka,
 		DatabaseURL:  "sqlite:" + p.stack.dir,
@@ -58,7 +58,11 @@ func (p *Process) run() {
 		DrainTimeout: cfg.DrainTimeout,
 		Logger:       p.stack.log.With("process", p.id),
 		Hook:         p.hook,
-	})
+	}
+	if cfg.Tune != nil {
+		cfg.Tune(&of)
+	}
+	host, err := service.NewHost(of)
 	if err != nil {
 		t.Fatalf("process %v: %v", p, err)
 	}
@@ -96,12 +100,17 @@ func (p *Process) Do(method, target, body string, headers ...string) *httptest.R
 // Stop drains the process, as SIGTERM does, and waits for its end.
 func (p *Process) Stop() {
 	p.stack.t.Helper()
+	if err := p.Drain(); err != nil {
+		p.stack.t.Errorf("process %v: %v", p, err)
+	}
+}
+
+// Drain is Stop where the end need not be a good one: it returns what Host.Run has.
+func (p *Process) Drain() error {
 	p.leave(false)
 	p.cancel(errors.New("stopped by the test"))
 	<-p.ended
-	if p.err != nil {
-		p.stack.t.Errorf("process %v: %v", p, p.err)
-	}
+	return p.err
 }
 
 // Crash ends the process as kill -9 does, and returns when nothing of it is left that could do
@@ -153,38 +162,4 @@ func (p *Process) hook(service, point string) {
 	if p.isDead() && (strings.HasPrefix(point, "relay.") || strings.HasPrefix(point, "once.")) {
 		panic(errCrashed)
 	}
-}
-
-// dial connects as long as the process lives, and remembers what to cut.
-func (p *Process) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	if p.isDead() {
-		time.Sleep(time.Second) // a client that tries again without a pause would keep the bubble's time from passing
-		return nil, errCrashed
-	}
-	c, err := p.stack.broker.Dial(ctx, network, addr)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.dead {
-		_ = c.Close()
-		return nil, errCrashed
-	}
-	p.conns[c] = struct{}{}
-	return conn{c, p}, nil
-}
-
-// conn forgets itself when it is closed.
-type conn struct {
-	net.Conn
-	p *Process
-}
-
-// Close implements net.Conn.
-func (c conn) Close() error {
-	c.p.mu.Lock()
-	delete(c.p.conns, c.Conn)
-	c.p.mu.Unlock()
-	return c.Conn.Close()
 }

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,13 +20,21 @@ import (
 // crashed processes live.
 const patience = 10 * time.Minute
 
+// between is how long Quiet lets pass between two looks, in the bubble's time: a look costs real time.
+const between = 300 * time.Millisecond
+
 // Quiet waits until all has happened that was caused: no group lags, no outbox holds an event. What
 // parts still have in hand is for the test to know. Some process has to run each service.
 func (s *Stack) Quiet() {
 	s.t.Helper()
 	cl := s.broker.Client(s.t)
 	adm := kadm.NewClient(cl)
-	leattest.Within(s.t, patience, "the stack is quiet", func() error {
+	leattest.Within(s.t, patience, "the stack is quiet", func() (err error) {
+		defer func() {
+			if err != nil {
+				time.Sleep(between)
+			}
+		}()
 		if err := s.evict(cl); err != nil {
 			return err
 		}
@@ -48,31 +57,54 @@ func (s *Stack) Quiet() {
 	})
 }
 
-// lag is an error while a group lags, else the sum of the ends of all topics that are read.
+// lag is an error while a group lags or a transaction is open, else the sum of the ends of all topics.
 func (s *Stack) lag(adm *kadm.Client) (sum int64, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	starts, err := adm.ListStartOffsets(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list starts: %w", err)
+	}
+	stable, err := adm.ListCommittedOffsets(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list stable ends: %w", err)
+	}
+	ends, err := adm.ListEndOffsets(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list ends: %w", err)
+	}
+	var open []string
+	ends.Each(func(end kadm.ListedOffset) {
+		sum += end.Offset
+		if to, ok := stable.Lookup(end.Topic, end.Partition); !ok || end.Err != nil || to.Err != nil || to.Offset < end.Offset {
+			open = append(open, fmt.Sprintf("%s/%d", end.Topic, end.Partition))
+		}
+	})
+	if len(open) > 0 {
+		return 0, fmt.Errorf("transactions are open on %s", strings.Join(open, ", "))
+	}
 	for _, c := range s.cfg.Services {
-		topics := s.reads(c)
-		if len(topics) == 0 {
-			continue
+		if late, err := s.late(ctx, adm, c, starts, ends); err != nil || len(late) > 0 {
+			return 0, errors.Join(err, fmt.Errorf("group %s lags on %s", s.cfg.Prefix+c.Name, strings.Join(late, ", ")))
 		}
-		starts, err := adm.ListStartOffsets(ctx, topics...)
-		if err != nil {
-			return 0, fmt.Errorf("list starts: %w", err)
+	}
+	return sum, nil
+}
+
+// late are the partitions whose end the service's group has not committed.
+func (s *Stack) late(ctx context.Context, adm *kadm.Client, c service.Config, starts, ends kadm.ListedOffsets) (late []string, err error) {
+	if len(c.Handlers) == 0 {
+		return nil, nil
+	}
+	committed, err := adm.FetchOffsets(ctx, s.cfg.Prefix+c.Name)
+	if err != nil {
+		return nil, fmt.Errorf("fetch offsets: %w", err)
+	}
+	for _, topic := range s.reads(c) {
+		if _, there := ends[topic]; !there && !strings.HasSuffix(topic, leat.RedriveTopic("", s.cfg.Prefix+c.Name)) {
+			late = append(late, topic+", which is not there")
 		}
-		ends, err := adm.ListEndOffsets(ctx, topics...)
-		if err != nil {
-			return 0, fmt.Errorf("list ends: %w", err)
-		}
-		group := s.cfg.Prefix + c.Name
-		committed, err := adm.FetchOffsets(ctx, group)
-		if err != nil {
-			return 0, fmt.Errorf("fetch offsets of %s: %w", group, err)
-		}
-		var late []string
-		ends.Each(func(end kadm.ListedOffset) {
-			sum += end.Offset
+		for _, end := range ends[topic] {
 			at := int64(0)
 			if start, ok := starts.Lookup(end.Topic, end.Partition); ok {
 				at = start.Offset
@@ -80,24 +112,30 @@ func (s *Stack) lag(adm *kadm.Client) (sum int64, err error) {
 			if o, ok := committed.Lookup(end.Topic, end.Partition); ok && o.At >= 0 {
 				at = o.At
 			}
-			if end.Err != nil || at < end.Offset {
+			if at < end.Offset {
 				late = append(late, fmt.Sprintf("%s/%d at %d of %d", end.Topic, end.Partition, at, end.Offset))
 			}
-		})
-		if len(late) > 0 {
-			return 0, fmt.Errorf("group %s lags on %s", group, strings.Join(late, ", "))
 		}
 	}
-	return sum, nil
+	return late, nil
 }
 
-// reads are the topics whose offsets the service's group commits.
+// reads are the topics whose offsets the service's group commits. Those by which dead letters go back are
+// made when the first one does.
 func (s *Stack) reads(c service.Config) []string {
 	var topics []string
 	for _, h := range c.Handlers {
-		topics = append(topics, s.cfg.Prefix+h.Topic.Name)
+		topic, group := s.cfg.Prefix+h.Topic.Name, s.cfg.Prefix+c.Name
+		topics = append(topics, topic, leat.RedriveTopic(topic, group))
 		if h.Parking != nil { // what is parked is committed past once it is finished
 			topics = append(topics, leat.ParkTopic(s.cfg.Prefix+h.Topic.Name, s.cfg.Prefix+c.Name))
+		}
+		if h.Later != nil {
+			for _, tier := range h.Later.Tiers(s.cfg.Prefix+h.Topic.Name, s.cfg.Prefix+c.Name) {
+				if tier.Group == s.cfg.Prefix+c.Name {
+					topics = append(topics, tier.Topic)
+				}
+			}
 		}
 	}
 	return topics

@@ -42,6 +42,8 @@ type Config struct {
 	Session time.Duration
 	// DrainTimeout is that of the hosts; 0: theirs.
 	DrainTimeout time.Duration
+	// Tune, where set, changes the configuration of each process's host before it is made.
+	Tune func(*service.HostConfig)
 	// Crash, where set, is asked at each commit point of each process, from its goroutines; true
 	// crashes the process right there.
 	Crash func(p *Process, service, point string) bool
@@ -60,6 +62,10 @@ type Stack struct {
 	dir       string
 	log       *slog.Logger
 	processes []*Process // all that were ever started
+	losses    losses
+
+	described time.Time            // when evict last looked at the groups
+	gathering map[string]time.Time // groups that are getting together, and since when
 }
 
 // afterlife is how long what crashed processes left behind may take to end: handlers run into their
@@ -75,7 +81,7 @@ func Run(t *testing.T, cfg Config, body func(t *testing.T, s *Stack)) {
 	}
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s := &Stack{t: t, cfg: cfg, dir: dir, log: cfg.Logger}
+		s := &Stack{t: t, cfg: cfg, dir: dir, log: cfg.Logger, gathering: map[string]time.Time{}}
 		if s.log == nil {
 			level := slog.LevelError
 			if testing.Verbose() {
@@ -171,8 +177,11 @@ func (s *Stack) Database(name string) *sql.Database {
 func (s *Stack) Kafka() kafka.Config {
 	session := cmp.Or(s.cfg.Session, defaultSession)
 	return kafka.Config{
-		Properties: map[string]string{"session.timeout.ms": strconv.FormatInt(session.Milliseconds(), 10)},
-		Brokers:    s.broker.Addrs, Dial: s.broker.Dial, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Properties: map[string]string{
+			"session.timeout.ms":  strconv.FormatInt(session.Milliseconds(), 10),
+			"enable.metrics.push": "false", // nobody reads them, and compressing them is a third of what is allocated
+		},
+		Brokers: s.broker.Addrs, Dial: s.broker.Dial, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 }
 

@@ -33,7 +33,7 @@ var (
 		contract.InventoryReleased{OrderID: "o1", Lines: lines},
 		contract.ShipmentDispatched{OrderID: "o1", CustomerID: "c1", Lines: lines, Tracking: "t1"},
 		contract.ShipmentCancelled{OrderID: "o1"},
-		contract.NotificationSent{OrderID: "o1", CustomerID: "c1", Reason: "completed", Channel: "log"},
+		contract.NotificationSent{OrderID: "o1", CustomerID: "c1", Reason: "completed", Channel: "smtp"},
 	}
 )
 

@@ -102,7 +102,7 @@ type NotificationSent struct {
 	OrderID    string `json:"order_id"`
 	CustomerID string `json:"customer_id"`
 	Reason     string `json:"reason"`  // "completed", "cancelled", "refunded", "dispatched"
-	Channel    string `json:"channel"` // "log", "smtp"
+	Channel    string `json:"channel"` // "smtp", "sandbox"
 }
 
 // EventType is the contract's name.

@@ -23,6 +23,7 @@ type Report struct {
 	BadRecords       int     `json:"bad_records"`
 	UnknownTypes     int     `json:"unknown_types"`
 	DuplicatesSent   int     `json:"duplicates_sent"`
+	Parked           int     `json:"parked"` // events that waited in a park topic and came back
 	EffectsDoubled   int     `json:"effects_doubled"`
 	Lost             int     `json:"lost"`
 	MoneyBalanced    bool    `json:"money_balanced"`
@@ -31,7 +32,8 @@ type Report struct {
 	FirstCompletedMS int64   `json:"first_completed_ms"` // from the start of the run; 0: none completed in it
 	P50MS            int64   `json:"p50_ms"`             // from placed to ended, of all orders
 	P99MS            int64   `json:"p99_ms"`
-	OrdersPerS       float64 `json:"orders_per_s"` // of the orders that were placed in this run
+	OrdersPerS       float64 `json:"orders_per_s"`     // of the orders that were placed in this run
+	ContractEvolved  bool    `json:"contract_evolved"` // a compatible change worked, a breaking one was refused; false with Attach
 	OK               bool    `json:"ok"`
 
 	// Findings say what does not hold and where; at most 20 of each kind.
@@ -66,6 +68,7 @@ func audit(e *evidence, seed uint64, begun time.Time) Report {
 	auditNotices(e, &f)
 	auditEffects(e, &r, &f)
 	auditLetters(e, &r, &f)
+	auditParked(e, &r, &f)
 	for _, group := range slices.Sorted(maps.Keys(e.lags)) {
 		if n := e.lags[group]; n != 0 {
 			f.add("lag", "group %s is %d records behind", group, n)
@@ -74,6 +77,11 @@ func audit(e *evidence, seed uint64, begun time.Time) Report {
 	}
 	if e.outboxes != 0 {
 		f.add("outbox", "%.0f events have not left", e.outboxes)
+	}
+	if e.contract != nil {
+		if r.ContractEvolved = *e.contract == nil; !r.ContractEvolved {
+			f.add("contract", "a change of a running contract: %v", *e.contract)
+		}
 	}
 	measure(e, &r, begun)
 	r.Findings = f.all
@@ -240,6 +248,14 @@ func auditLetters(e *evidence, r *Report, f *findings) {
 	}
 	if e.counted && e.passed < float64(r.UnknownTypes) {
 		f.add("unknown type", "%d are there, the groups counted %.0f that they passed over", r.UnknownTypes, e.passed)
+	}
+}
+
+// auditParked: what a full mailbox refused waited elsewhere, and came back.
+func auditParked(e *evidence, r *Report, f *findings) {
+	r.Parked = e.log.parked
+	if meant := e.meant(mailbox); e.counted && r.Parked < meant {
+		f.add("parked", "%d mailboxes were full, %d events waited and came back", meant, r.Parked)
 	}
 }
 

@@ -96,6 +96,7 @@ func TestAuditFindsEachFault(t *testing.T) {
 		"an unknown type that got lost":         {func(e *evidence) { e.deeds[3].trouble = unknownType }, "unknown type: "},
 		"an unknown type passed over by no one": {func(e *evidence) { e.log.unknown = 1 }, "unknown type: "},
 		"a repeat that got lost":                {func(e *evidence) { e.deeds[3].trouble = repeatEvent }, "duplicate: "},
+		"a full mailbox that held nobody up":    {func(e *evidence) { e.deeds[3].trouble = mailbox }, "parked: "},
 		"a group that is behind":                {func(e *evidence) { e.lags["order"] = 3 }, "lag: "},
 		"an outbox that is not empty":           {func(e *evidence) { e.outboxes = 1 }, "outbox: "},
 	} {

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"time"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/service"
 	"github.com/leatdev/leat/shop"
 )
 
@@ -37,6 +39,9 @@ type Config struct {
 	Dir string
 	// Kafka is the cluster; without Brokers it is embedded, or with Attach localhost:9092.
 	Kafka kafka.Config
+	// Registry is the schema registry beside the cluster of Kafka; without URLs, and beside the embedded
+	// cluster, there is one in Dir.
+	Registry service.RegistryConfig
 	// DatabaseURL is where the databases are; "": SQLite files in Dir.
 	DatabaseURL string
 	// Prefix stands before the names of topics and groups; "": none where the cluster is embedded or
@@ -46,7 +51,8 @@ type Config struct {
 	// Attach are base URLs of services that run elsewhere; none: the services run in this process.
 	Attach []string
 
-	// Shop configures the services that run in this process.
+	// Shop configures the services that run in this process. Notices that are not taken wait for 0.5 s, 2 s
+	// and then every 10 s where it does not say otherwise: nobody watches for a day.
 	Shop shop.Config
 	// JSON prints one object in place of text.
 	JSON bool
@@ -97,6 +103,9 @@ func (c Config) withDefaults() Config {
 		c.Orders = cmp.Or(c.Orders, endless)
 		c.Rate = cmp.Or(c.Rate, defaultRate)
 		c.Listen = cmp.Or(c.Listen, "127.0.0.1:8080")
+	}
+	if waits := &c.Shop.Notification.Parking.Tiers; *waits == nil {
+		*waits = []time.Duration{500 * time.Millisecond, 2 * time.Second, 10 * time.Second}
 	}
 	if c.Out == nil {
 		c.Out = io.Discard

@@ -4,7 +4,7 @@
 //
 // Run starts the shop on an embedded stack, or on given servers, or drives one that runs elsewhere.
 // A seeded generator places orders and makes trouble: declined payments, articles that are sold out,
-// a gateway that fails or hangs, cancels at bad moments, requests that are wrong or sent twice,
+// a gateway that fails or hangs, mailboxes that are full, cancels at bad moments, requests that are wrong or sent twice,
 // records that are no events, events of unknown type, events sent twice. Then the audit compares
 // what every service, every topic and every group says.
 //

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/service"
 	"github.com/leatdev/leat/shop/contract"
 	"github.com/leatdev/leat/shop/inventory"
 	"github.com/leatdev/leat/shop/ledger"
@@ -44,6 +45,7 @@ type evidence struct {
 	outboxes  float64          // events that have not left
 	passed    float64          // events that groups passed over, as their processes count
 	counted   bool             // passed tells of all of the demo: no process was started anew
+	contract  *error           // what went wrong when a contract was changed; nil: none was
 	log       *logbook
 }
 
@@ -139,6 +141,7 @@ type logbook struct {
 	repeats int             // events that were sent again
 	letters map[string]int  // "group topic/partition@offset" -> dead letters, those that are one folded
 	reasons map[string]bool // ... -> it has a reason
+	parked  int             // events that waited in a park topic and came back
 }
 
 // badAt is a bad record with the groups that have to refuse it.
@@ -147,8 +150,9 @@ type badAt struct {
 	groups []string
 }
 
-// readTopics reads all topics of the shop and all their dead letters from the start.
-func readTopics(ctx context.Context, c *kafka.Client, prefix string, readers map[string][]reader) (*logbook, error) {
+// readTopics reads all topics of the shop, all their dead letters and all that was parked, from the start.
+func readTopics(ctx context.Context, c *kafka.Client, prefix string, services []service.Config) (*logbook, error) {
+	readers := readersOf(services)
 	book := &logbook{letters: map[string]int{}, reasons: map[string]bool{}}
 	known := map[string]bool{}
 	for _, t := range contract.Topics() {
@@ -169,5 +173,8 @@ func readTopics(ctx context.Context, c *kafka.Client, prefix string, readers map
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("read the shop's topics: %w", context.Cause(ctx))
 	}
-	return book, book.readLetters(ctx, c, prefix, readers)
+	if err := book.readLetters(ctx, c, prefix, readers); err != nil {
+		return nil, err
+	}
+	return book, book.readParked(ctx, c, prefix, services)
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
+	"github.com/leatdev/leat/consumer/park"
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/service"
 )
 
 // see enters one record of a shop's topic.
@@ -84,6 +86,45 @@ func (b *logbook) readLetters(ctx context.Context, c *kafka.Client, prefix strin
 		b.letters[key]++
 		b.reasons[key] = expected[letter.Reason]
 	}
+	return ctx.Err()
+}
+
+// readParked counts the events that came back from the park topics. The others are found otherwise:
+// while one waits its group is behind, and one that was given up has a dead letter.
+func (b *logbook) readParked(ctx context.Context, c *kafka.Client, prefix string, services []service.Config) error {
+	var names []string
+	for _, s := range services {
+		for _, reads := range s.Manifest(prefix).Consumes {
+			if reads.Park != "" {
+				names = append(names, reads.Park)
+			}
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	waits, back := map[string]bool{}, map[string]bool{} // by park partition and offset at the source
+	for w, err := range c.Tail(ctx, kafka.TailConfig{Topics: names}) {
+		if err != nil {
+			return fmt.Errorf("read the park topics: %w", err)
+		}
+		r, err := park.Parse(w.Key(), headersOf(w))
+		if err != nil {
+			return fmt.Errorf("read the parked event %v: %w", w.Position(), err)
+		}
+		at := leat.Position{Topic: w.Position().Topic, Partition: w.Position().Partition, Offset: r.Offset}.String()
+		switch r.Kind {
+		case park.Park:
+			waits[at] = true
+		case park.Dead:
+			delete(waits, at)
+		case park.Fin:
+			if waits[at] {
+				back[at] = true
+			}
+		}
+	}
+	b.parked = len(back)
 	return ctx.Err()
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat/shop/contract"
+	"github.com/leatdev/leat/shop/notification"
 	"github.com/leatdev/leat/shop/order"
 	"github.com/leatdev/leat/shop/payment"
 )
@@ -24,6 +25,7 @@ const (
 	soldOut  trouble = "sold out"
 	scarce   trouble = "scarce article"
 	cancel   trouble = "cancel"
+	mailbox  trouble = "full mailbox"
 
 	badRequest    trouble = "bad request"
 	repeatRequest trouble = "request sent twice"
@@ -37,7 +39,7 @@ const (
 
 // troubles are drawn from with equal chances.
 var troubles = []trouble{
-	declined, flaky, hanging, dead, soldOut, scarce, cancel, cancel, cancel,
+	declined, flaky, hanging, dead, soldOut, scarce, cancel, cancel, cancel, mailbox,
 	badRequest, repeatRequest, badBytes, badJSON, badHeaders, badEnvelope, unknownType, repeatEvent, repeatEvent,
 }
 
@@ -102,6 +104,8 @@ func request(seed uint64, n int, t trouble) order.Request {
 		req.CustomerID = payment.CustomerHanging + req.CustomerID
 	case dead:
 		req.CustomerID = payment.CustomerDead + req.CustomerID
+	case mailbox:
+		req.CustomerID = notification.CustomerFull + req.CustomerID
 	case soldOut:
 		req.Items = append(req.Items, contract.Item{SKU: skuSoldOut, Quantity: 1, UnitPrice: 500})
 	case scarce:

@@ -43,7 +43,10 @@ type demo struct {
 	names    []string
 	stack    *devstack.Stack // nil: the cluster is given
 	cluster  *kafka.Client
+	where    kafka.Config // the cluster's
+	registry service.RegistryConfig
 	shop     *client
+	story    *story // nil: the services are not ours to change
 	undo     []func()
 }
 
@@ -61,7 +64,7 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	where := d.cfg.Kafka
 	if d.cfg.embedded() {
-		stack, err := devstack.Open(ctx, devstack.Config{Dir: d.dir, Logger: d.cfg.Logger})
+		stack, err := devstack.Open(ctx, devstack.Config{Dir: d.dir, Registry: anyPort, Logger: d.cfg.Logger})
 		if err != nil {
 			return fmt.Errorf("start the embedded stack: %w", err)
 		}
@@ -71,7 +74,11 @@ func (d *demo) open(ctx context.Context) error {
 		brokers.Properties = where.Properties
 		where = brokers
 	}
+	if err := d.openRegistry(ctx); err != nil {
+		return err
+	}
 	where.Logger = d.cfg.Logger
+	d.where = where
 	if err := d.openJournal(); err != nil {
 		return err
 	}
@@ -98,6 +105,27 @@ func (d *demo) open(ctx context.Context) error {
 	}
 	d.shop = newClient()
 	return d.shop.find(ctx, urls, d.names)
+}
+
+const anyPort = "127.0.0.1:0"
+
+// openRegistry finds or starts the schema registry that the services in this process need.
+func (d *demo) openRegistry(ctx context.Context) error {
+	d.registry = d.cfg.Registry
+	switch {
+	case len(d.cfg.Attach) > 0:
+		return nil
+	case d.stack != nil:
+		d.registry = service.RegistryConfig{URLs: []string{d.stack.Registry()}, Schemas: service.SchemasRegister}
+	case len(d.registry.URLs) == 0:
+		own, err := devstack.OpenRegistry(ctx, d.dir, anyPort, d.cfg.Logger)
+		if err != nil {
+			return err
+		}
+		d.undo = append(d.undo, func() { _ = own.Close() })
+		d.registry = service.RegistryConfig{URLs: []string{own.URL()}, Schemas: service.SchemasRegister}
+	}
+	return nil
 }
 
 // sparing is where with small fetches: the audit reads whole topics, and has no hurry.
@@ -147,6 +175,9 @@ func (d *demo) openJournal() error {
 	return nil
 }
 
+// sayEvery is how often it is told what a start waits for.
+const sayEvery = 5 * time.Second
+
 // host runs the services in this process and returns their base URL once they are ready.
 func (d *demo) host(ctx context.Context, where kafka.Config) (url string, err error) {
 	database, err := kafka.Expand(d.cfg.DatabaseURL)
@@ -165,7 +196,8 @@ func (d *demo) host(ctx context.Context, where kafka.Config) (url string, err er
 		services = append(services[:len(services):len(services)], storefront())
 	}
 	host, err := service.NewHost(service.HostConfig{
-		Services: services, Kafka: where, DatabaseURL: database, Listen: d.cfg.Listen, Prefix: d.journal.head.Prefix, Logger: d.cfg.Logger,
+		Services: services, Kafka: where, Registry: d.registry, DatabaseURL: database,
+		Listen: d.cfg.Listen, Prefix: d.journal.head.Prefix, Logger: d.cfg.Logger,
 	})
 	if err != nil {
 		return "", err
@@ -177,7 +209,12 @@ func (d *demo) host(ctx context.Context, where kafka.Config) (url string, err er
 		stop()
 		<-ended
 	})
-	for host.Ready() != nil {
+	told := time.Now()
+	for why := host.Ready(); why != nil; why = host.Ready() {
+		if time.Since(told) > sayEvery {
+			told = time.Now()
+			fmt.Fprintf(d.cfg.Err, "the shop is not ready yet: %v\n", why)
+		}
 		select {
 		case err := <-ended:
 			ended <- err
@@ -203,6 +240,10 @@ func (d *demo) run(ctx context.Context) (Report, error) {
 	go w.run(watching) // ends with watching; nothing waits for its last look
 	resumed := len(d.journal.all()) > 0
 	d.greet(resumed)
+	if len(d.cfg.Attach) == 0 {
+		d.story = d.evolve(watching)
+		defer func() { stop(); <-d.story.done }()
+	}
 	stopShow := d.show(w)
 	defer stopShow()
 
@@ -224,6 +265,10 @@ func (d *demo) run(ctx context.Context) (Report, error) {
 		return Report{}, err
 	}
 	e.counted = !resumed && len(d.cfg.Attach) == 0
+	if d.story != nil {
+		<-d.story.done
+		e.contract = &d.story.err
+	}
 	r := audit(e, d.journal.head.Seed, d.begun)
 	stopShow()
 	if err := d.sum(r); err != nil || d.cfg.Exit {
@@ -270,7 +315,7 @@ func (d *demo) settle(ctx context.Context, w *watch) (*evidence, error) {
 	}
 	e.deeds = d.journal.all()
 	prefix := d.journal.head.Prefix
-	if e.log, err = readTopics(ctx, d.cluster, prefix, readersOf(d.services)); err != nil {
+	if e.log, err = readTopics(ctx, d.cluster, prefix, d.services); err != nil {
 		return nil, err
 	}
 	if e.lags, err = d.lags(ctx); err != nil {

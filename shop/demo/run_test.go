@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +27,10 @@ const childDir = "LEAT_TEST_DEMO_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
-		if _, err := demo.Run(context.Background(), killed(dir)); err != nil {
+		c := killed(dir)
+		c.Orders, c.Rate = 1_000_000, 100 // it is not to be done before it is killed
+		c.Err, c.Logger = os.Stderr, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		if _, err := demo.Run(context.Background(), c); err != nil {
 			os.Stderr.WriteString(err.Error())
 			os.Exit(1)
 		}
@@ -45,45 +51,82 @@ func TestKilledDemoGoesOnAndTheAuditHolds(t *testing.T) {
 	}
 	dir := t.TempDir()
 	before := 0
-	for kill := range 3 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childDir+"="+dir)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+	for range 3 {
+		c := start(t, dir)
 		leattest.Eventually(t, "the child has done some more", func() error {
+			c.lives(t)
 			n := lines(dir)
 			if n < before+30 {
-				return errNotYet
+				return fmt.Errorf("the journal had %d lines and has %d", before, n)
 			}
 			return nil
 		})
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Wait(); err == nil {
-			t.Fatalf("kill %d: the child had ended by itself: %s", kill, stderr.String())
-		}
+		c.kill(t)
 		before = lines(dir)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	r, err := demo.Run(ctx, killed(dir))
+	last := killed(dir)
+	last.Orders = max(last.Orders, before) // a line at least for each that was begun
+	r, err := demo.Run(ctx, last)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.OK || r.Placed != 150 {
+	if !r.OK || r.Placed != last.Orders {
 		t.Errorf("%+v", r)
 	}
 }
 
-type notYet struct{}
+// child is a demo in a process of its own.
+type child struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer // whole when ended is closed
+	ended  chan struct{}
+}
 
-func (notYet) Error() string { return "not yet" }
+// start begins a child. Where the test fails, it is asked where it stands, and that is told.
+func start(t *testing.T, dir string) *child {
+	t.Helper()
+	c := &child{cmd: exec.Command(os.Args[0]), ended: make(chan struct{})}
+	c.cmd.Env = append(os.Environ(), childDir+"="+dir, "GOTRACEBACK=all")
+	c.cmd.Stderr = &c.stderr
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // ends with the child
+		_ = c.cmd.Wait()
+		close(c.ended)
+	}()
+	t.Cleanup(func() {
+		if t.Failed() {
+			if c.cmd.Process.Signal(syscall.SIGQUIT) != nil {
+				_ = c.cmd.Process.Kill()
+			}
+			<-c.ended
+			t.Logf("the child: %v\n%s", c.cmd.ProcessState, c.stderr.String())
+		}
+	})
+	return c
+}
 
-var errNotYet = notYet{}
+// lives fails the test where the child has ended by itself.
+func (c *child) lives(t *testing.T) {
+	t.Helper()
+	select {
+	case <-c.ended:
+		t.Fatalf("the child has ended by itself: %v", c.cmd.ProcessState)
+	default:
+	}
+}
+
+func (c *child) kill(t *testing.T) {
+	t.Helper()
+	c.lives(t)
+	if err := c.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-c.ended
+}
 
 func lines(dir string) int {
 	data, _ := os.ReadFile(filepath.Join(dir, "demo.journal"))
@@ -93,7 +136,7 @@ func lines(dir string) int {
 // The keys of the JSON report are a contract.
 func TestJSONReportHasItsKeys(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out, talk bytes.Buffer
 	r, err := demo.Run(ctx, demo.Config{Orders: 40, Seed: 5, Trouble: 50, Exit: true, JSON: true, Dir: t.TempDir(), Out: &out, Err: &talk})
@@ -107,12 +150,12 @@ func TestJSONReportHasItsKeys(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatalf("%v in %s", err, out.String())
 	}
-	want := strings.Fields(`bad_records cancelled completed dead_letters duplicates_sent effects_doubled first_completed_ms lag lost
-		money_balanced ok orders_per_s p50_ms p99_ms placed seed stock_balanced unknown_types`)
+	want := strings.Fields(`bad_records cancelled completed contract_evolved dead_letters duplicates_sent effects_doubled first_completed_ms lag lost
+		money_balanced ok orders_per_s p50_ms p99_ms parked placed seed stock_balanced unknown_types`)
 	if d := cmp.Diff(want, slices.Sorted(maps.Keys(got))); d != "" {
 		t.Error(d)
 	}
-	if got["placed"] != 40.0 || got["ok"] != true || got["seed"] != 5.0 {
+	if got["placed"] != 40.0 || got["ok"] != true || got["contract_evolved"] != true || got["seed"] != 5.0 {
 		t.Errorf("got %s", out.String())
 	}
 }

@@ -55,12 +55,20 @@ func (d *demo) show(w *watch) (stop func()) {
 		defer close(ended)
 		tick := time.NewTicker(every)
 		defer tick.Stop()
+		var told <-chan struct{} // closed when the story can be told, which without an end is told at once
+		if d.story != nil && !d.cfg.Exit {
+			told = d.story.done
+		}
 		s := screen{d: d, out: d.cfg.Err, begun: time.Now()}
 		if d.cfg.Live {
 			s.out = d.cfg.Out
 		}
 		for {
 			select {
+			case <-told:
+				told = nil
+				s.clear()
+				fmt.Fprint(d.cfg.Err, d.story.tell())
 			case <-tick.C:
 				seen, _ := w.last()
 				s.draw(seen)
@@ -146,17 +154,22 @@ func (d *demo) sum(r Report) error {
 	if !r.OK {
 		verdict = fmt.Sprintf("%d things do not hold", len(r.Findings))
 	}
+	contract := ""
+	if d.story != nil {
+		contract = d.story.tell()
+	}
 	_, err := fmt.Fprintf(d.cfg.Out, `orders           %d placed = %d completed + %d cancelled, %d lost
 money            %s
 stock            %s
 trouble          %d bad records, %d dead letters, %d unknown types, %d events sent twice
-effects doubled  %d
+parked           %d events of full mailboxes waited, and came back
+%seffects doubled  %d
 lag              %d
 first completed  %d ms after the start
 order            p50 %d ms, p99 %d ms, %.1f orders/s
 audit            %s
 `, r.Placed, r.Completed, r.Cancelled, r.Lost, balanced(r.MoneyBalanced), balanced(r.StockBalanced),
-		r.BadRecords, r.DeadLetters, r.UnknownTypes, r.DuplicatesSent, r.EffectsDoubled, r.Lag,
+		r.BadRecords, r.DeadLetters, r.UnknownTypes, r.DuplicatesSent, r.Parked, contract, r.EffectsDoubled, r.Lag,
 		r.FirstCompletedMS, r.P50MS, r.P99MS, r.OrdersPerS, verdict)
 	return err
 }

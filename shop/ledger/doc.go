@@ -5,7 +5,8 @@
 // Once is outbox.Once with the two habits of the shop: a payload that says nothing sensible is
 // refused for good, and the handling is entered in the service's ledger in the same transaction.
 // The table has no unique key on the event on purpose: were an event handled twice, there would be
-// two entries, however idempotent the machine behind them is. Routes shows the ledger to an audit.
+// two entries, however idempotent the machine behind them is. OnceAfter calls out of the house before
+// that transaction begins. Routes shows the ledger to an audit.
 //
 // # Use
 //

@@ -60,16 +60,22 @@ func setup(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{db: db, box: box}
-	h := ledger.Once(contract.Shipments, func(context.Context, *outbox.Tx, *leat.Event[contract.ShipmentCancelled]) (string, error) {
-		f.handled++
-		return "done", f.fail
-	})
-	bound, err := box.Bind(h)
+	f.handler = f.bind(t, ledger.Once(contract.Shipments, f.do))
+	return f
+}
+
+func (f *fixture) do(context.Context, *outbox.Tx, *leat.Event[contract.ShipmentCancelled]) (string, error) {
+	f.handled++
+	return "done", f.fail
+}
+
+func (f *fixture) bind(t *testing.T, h leat.Handler) leat.Handler {
+	t.Helper()
+	bound, err := f.box.Bind(h)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.handler = bound[0]
-	return f
+	return bound[0]
 }
 
 func (f *fixture) handle(t *testing.T, w wire) error {
@@ -137,6 +143,33 @@ func TestPayloadThatSaysNothingIsRefusedForGood(t *testing.T) {
 	}
 	if f.handled != 0 || len(f.entries(t)) != 0 {
 		t.Errorf("handled %d times, %d entries", f.handled, len(f.entries(t)))
+	}
+}
+
+func TestWhatGoesFirstIsOutsideOfTheTransaction(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	away, called := errors.New("away"), 0
+	f.handler = f.bind(t, ledger.OnceAfter(contract.Shipments, func(ctx context.Context, box *outbox.Box, _ *leat.Event[contract.ShipmentCancelled]) error {
+		if called++; called == 1 {
+			return away
+		}
+		return box.Tx(ctx, func(context.Context, *outbox.Tx) error { return nil }) // SQLite has one writer: this would wait for ever inside another
+	}, f.do))
+	e := wire{id: "e1", value: `{"order_id":"o1"}`}
+	if err := f.handle(t, e); !errors.Is(err, away) || f.handled != 0 || len(f.entries(t)) != 0 {
+		t.Errorf("got %v, handled %d times", err, f.handled)
+	}
+	for range 2 {
+		if err := f.handle(t, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if called != 3 || f.handled != 1 || len(f.entries(t)) != 1 {
+		t.Errorf("called %d times, handled %d times, %d entries", called, f.handled, len(f.entries(t)))
+	}
+	if err := f.handle(t, wire{id: "e2", value: `{}`}); !leat.IsPermanent(err) || called != 3 {
+		t.Errorf("a payload that says nothing: %v, called %d times", err, called)
 	}
 }
 

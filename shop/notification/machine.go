@@ -21,6 +21,7 @@ type Notice struct {
 	Reason     string
 	Subject    string
 	Text       string
+	Attempt    int64 // to send it, from 1, over all restarts
 }
 
 // Of is the notice that an event calls for; ok is false where it calls for none. The order of
@@ -29,23 +30,23 @@ func Of(in any) (n Notice, ok bool) {
 	switch e := in.(type) {
 	case contract.OrderCompleted:
 		return Notice{
-			e.OrderID, e.CustomerID, ReasonCompleted, "Your order is complete",
-			fmt.Sprintf("Your order %s is complete. It cost %v.", e.OrderID, e.Total),
+			OrderID: e.OrderID, CustomerID: e.CustomerID, Reason: ReasonCompleted,
+			Subject: "Your order is complete", Text: fmt.Sprintf("Your order %s is complete. It cost %v.", e.OrderID, e.Total),
 		}, true
 	case contract.OrderCancelled:
 		return Notice{
-			e.OrderID, e.CustomerID, ReasonCancelled, "Your order is cancelled",
-			fmt.Sprintf("Your order %s is cancelled: %s.", e.OrderID, e.Reason),
+			OrderID: e.OrderID, CustomerID: e.CustomerID, Reason: ReasonCancelled,
+			Subject: "Your order is cancelled", Text: fmt.Sprintf("Your order %s is cancelled: %s.", e.OrderID, e.Reason),
 		}, true
 	case contract.PaymentRefunded:
 		return Notice{
-			e.OrderID, e.CustomerID, ReasonRefunded, "Your money is on its way back",
-			fmt.Sprintf("You get %v back for your order %s.", e.Amount, e.OrderID),
+			OrderID: e.OrderID, CustomerID: e.CustomerID, Reason: ReasonRefunded,
+			Subject: "Your money is on its way back", Text: fmt.Sprintf("You get %v back for your order %s.", e.Amount, e.OrderID),
 		}, true
 	case contract.ShipmentDispatched:
 		return Notice{
-			e.OrderID, e.CustomerID, ReasonDispatched, "Your order is on its way",
-			fmt.Sprintf("Your order %s has left our house. Tracking: %s.", e.OrderID, e.Tracking),
+			OrderID: e.OrderID, CustomerID: e.CustomerID, Reason: ReasonDispatched,
+			Subject: "Your order is on its way", Text: fmt.Sprintf("Your order %s has left our house. Tracking: %s.", e.OrderID, e.Tracking),
 		}, true
 	}
 	return Notice{}, false

@@ -5,22 +5,32 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"mime"
 	"net"
 	"net/smtp"
+	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/leatdev/leat"
 )
 
-// logSender tells the log that a customer would be told; not what, which is the customer's.
-type logSender struct{ log *slog.Logger }
+// CustomerFull begins the ids of customers whose mailbox the sandbox finds full.
+const CustomerFull = "full-"
 
-func (s logSender) Channel() string { return "log" }
+// sandbox takes notices and tells nobody. As with the sandbox of payment, the customer says how it
+// behaves: a mailbox that is full takes a notice when it has refused it a few times.
+type sandbox struct{ refusals int64 }
 
-func (s logSender) Send(ctx context.Context, n Notice) error {
-	s.log.DebugContext(ctx, "notice", "order", n.OrderID, "reason", n.Reason)
+var errFull = errors.New("the mailbox is full")
+
+func (sandbox) Channel() string { return "sandbox" }
+
+func (s sandbox) Send(_ context.Context, n Notice) error {
+	if strings.HasPrefix(n.CustomerID, CustomerFull) && n.Attempt <= s.refusals {
+		return errFull
+	}
 	return nil
 }
 
@@ -67,11 +77,12 @@ func NewSMTP(text string) (*SMTP, error) {
 // Channel is Sender's.
 func (s *SMTP) Channel() string { return "smtp" }
 
-// Send is Sender's.
+// Send is Sender's. Until a server knows whom a mail is for, what fails is nobody's mail: the way is
+// closed for all. Then its answer is about this one: refused for good (5xx), or not now.
 func (s *SMTP) Send(ctx context.Context, n Notice) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
 	if err != nil {
-		return fmt.Errorf("reach mail server: %w", err)
+		return leat.Unavailable(fmt.Errorf("reach mail server: %w", err))
 	}
 	defer conn.Close()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -82,17 +93,25 @@ func (s *SMTP) Send(ctx context.Context, n Notice) error {
 	}
 	c, err := smtp.NewClient(conn, s.host)
 	if err != nil {
-		return fmt.Errorf("greet mail server: %w", err)
+		return leat.Unavailable(fmt.Errorf("greet mail server: %w", err))
 	}
 	defer c.Close()
-	if err := s.converse(c, n); err != nil {
-		return fmt.Errorf("send mail: %w", err)
+	if err := s.begin(c); err != nil {
+		return leat.Unavailable(fmt.Errorf("begin mail: %w", err))
+	}
+	if err := s.hand(c, n); err != nil {
+		err = fmt.Errorf("send mail: %w", err)
+		if answer, ok := errors.AsType[*textproto.Error](err); ok && answer.Code >= 500 {
+			return leat.Permanent(err)
+		}
+		return err
 	}
 	_ = c.Quit() // the mail is in the server's hands
 	return nil
 }
 
-func (s *SMTP) converse(c *smtp.Client, n Notice) error {
+// begin goes as far as is the same for every mail.
+func (s *SMTP) begin(c *smtp.Client) error {
 	if ok, _ := c.Extension("STARTTLS"); ok && !s.implicit {
 		if err := c.StartTLS(&tls.Config{ServerName: s.host, MinVersion: tls.VersionTLS12}); err != nil {
 			return err
@@ -103,10 +122,12 @@ func (s *SMTP) converse(c *smtp.Client, n Notice) error {
 			return err
 		}
 	}
+	return c.Mail(s.from)
+}
+
+// hand gives the server one customer's mail.
+func (s *SMTP) hand(c *smtp.Client, n Notice) error {
 	to := s.address(n.CustomerID)
-	if err := c.Mail(s.from); err != nil {
-		return err
-	}
 	if err := c.Rcpt(to); err != nil {
 		return err
 	}

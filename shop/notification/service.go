@@ -4,17 +4,16 @@ import (
 	"context"
 	"embed"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"time"
 
 	"github.com/leatdev/leat"
+	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/outbox"
 	"github.com/leatdev/leat/service"
 	"github.com/leatdev/leat/shop/api"
 	"github.com/leatdev/leat/shop/contract"
 	"github.com/leatdev/leat/shop/ledger"
-	"github.com/leatdev/leat/shop/work"
 	"github.com/leatdev/leat/sqldb"
 )
 
@@ -23,16 +22,20 @@ var migrations embed.FS
 
 // Config says how customers are told.
 type Config struct {
-	// Sender tells them; nil: the log.
+	// Sender tells them; nil: the sandbox, which tells nobody.
 	Sender Sender
-	// Retry is how fast a notice is tried again; zero: 200 ms to 30 s apart. Attempts has no
-	// meaning: a notice is tried until it is sent.
-	Retry leat.Retry
-	// Timeout is how long one attempt may take; 0: 20 s, with the log 1 s.
+	// Timeout is how long one attempt may take; 0: 20 s.
 	Timeout time.Duration
+	// Retry is how often and how fast a notice that was not taken is tried at once; zero: 3 attempts,
+	// up to 200 ms and 400 ms apart.
+	Retry leat.Retry
+	// Parking is how it waits after that; zero: tried again after 10 s, 1 min and then every 10 min,
+	// for a day.
+	Parking leat.Parking
 }
 
-// Sender hands a notice over.
+// Sender hands a notice over. It answers with an outcome: [leat.Permanent] for one that nobody will
+// ever take, [leat.Unavailable] where the way is closed for all.
 type Sender interface {
 	Send(ctx context.Context, n Notice) error
 	// Channel names the way, for example "smtp".
@@ -41,146 +44,91 @@ type Sender interface {
 
 // Service is the notification service.
 func Service(cfg Config) service.Config {
-	if cfg.Retry == (leat.Retry{}) {
-		cfg.Retry = leat.Retry{Base: 200 * time.Millisecond, Max: 30 * time.Second}
-	}
-	if cfg.Timeout == 0 && cfg.Sender == nil {
-		cfg.Timeout = time.Second
-	} else if cfg.Timeout == 0 {
-		cfg.Timeout = 20 * time.Second
-	}
-	wake := make(chan struct{}, 1)
+	cfg = cfg.withDefaults()
 	return service.Config{
 		Name:       "notification",
 		Owns:       []leat.Topic{contract.Notifications},
 		Migrations: ledger.Migrations(migrations),
 		Handlers: []leat.Handler{
-			notes[contract.OrderCompleted](contract.Orders, wake),
-			notes[contract.OrderCancelled](contract.Orders, wake),
-			notes[contract.PaymentRefunded](contract.Payments, wake),
-			notes[contract.ShipmentDispatched](contract.Shipments, wake),
+			tells[contract.OrderCompleted](cfg, contract.Orders),
+			tells[contract.OrderCancelled](cfg, contract.Orders),
+			tells[contract.PaymentRefunded](cfg, contract.Payments),
+			tells[contract.ShipmentDispatched](cfg, contract.Shipments),
 		},
 		Routes: routes,
-		Parts: []service.Part{{Name: "sender", Run: func(ctx context.Context, s *service.Service) error {
-			p := post{cfg: cfg, s: s, sender: cfg.Sender}
-			if p.sender == nil {
-				p.sender = logSender{s.Logger()}
-			}
-			return work.Loop[row]{Claim: p.claim, Do: p.send, Wake: wake, Parallel: 8, Limit: cfg.Timeout + 20*time.Second, Logger: s.Logger()}.Run(ctx)
-		}}},
 	}
 }
 
-// notes stores the notice that an event calls for, once per reason.
-func notes[T contract.Event](topic leat.Topic, wake chan<- struct{}) leat.Handler {
-	return ledger.Once(topic, func(ctx context.Context, tx *outbox.Tx, e *leat.Event[T]) (string, error) {
-		n, ok := Of(e.Data)
-		if !ok {
-			return "", nil
+func (c Config) withDefaults() Config {
+	if c.Timeout == 0 {
+		c.Timeout = 20 * time.Second
+	}
+	if c.Retry == (leat.Retry{}) {
+		c.Retry = leat.Retry{Attempts: 3, Base: 200 * time.Millisecond}
+	}
+	if c.Sender == nil {
+		c.Sender = sandbox{refusals: int64(c.Retry.WithDefaults().Attempts)}
+	}
+	if c.Parking.MaxAge == 0 {
+		c.Parking.MaxAge = 24 * time.Hour
+	}
+	return c
+}
+
+// parallel is how many mails of one kind are under way at once: mail servers count connections.
+const parallel = 8
+
+// tells handles an event that calls for a notice: it writes down that the customer is to be told,
+// tells, and writes down that this was done. Where the notice is not taken its event is parked, and no
+// other customer waits.
+func tells[T contract.Event](cfg Config, topic leat.Topic) leat.Handler {
+	tell := func(ctx context.Context, box *outbox.Box, e *leat.Event[T]) error {
+		n, _ := Of(e.Data) // each of the four calls for one
+		sent, err := begin(ctx, box, &n)
+		if err != nil || sent {
+			return err
 		}
-		cause := ledger.CauseOf(e.Envelope)
-		_, err := tx.Exec(ctx, `insert into notice (order_id, reason, customer_id, subject, body, state, due_at, event_id, trace_parent)
-			values ($1, $2, $3, $4, $5, 'pending', $6, $7, $8) on conflict (order_id, reason) do nothing`,
-			n.OrderID, n.Reason, n.CustomerID, n.Subject, n.Text, time.Now().UnixMicro(), cause.EventID, cause.TraceParent)
+		ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
+		defer cancel()
+		return cfg.Sender.Send(ctx, n)
+	}
+	told := func(ctx context.Context, tx *outbox.Tx, e *leat.Event[T]) (string, error) {
+		n, _ := Of(e.Data)
+		return n.Reason, end(ctx, tx, n, cfg.Sender.Channel())
+	}
+	return ledger.OnceAfter(topic, tell, told,
+		consumer.WithRetry(cfg.Retry), consumer.Park(cfg.Parking),
+		consumer.Timeout(cfg.Timeout+10*time.Second), consumer.Parallel(parallel))
+}
+
+// begin stores a notice, or finds it, and counts the attempt. sent says that there is nothing to do.
+func begin(ctx context.Context, box *outbox.Box, n *Notice) (sent bool, err error) {
+	err = box.Tx(ctx, func(ctx context.Context, tx *outbox.Tx) error {
+		var state string
+		err := tx.QueryRow(ctx, `insert into notice (order_id, reason, customer_id, subject, body, state, attempts)
+			values ($1, $2, $3, $4, $5, 'pending', 1) on conflict (order_id, reason) do update set attempts = notice.attempts + 1
+			returning state, attempts`,
+			n.OrderID, n.Reason, n.CustomerID, n.Subject, n.Text).Scan(&state, &n.Attempt)
 		if err != nil {
-			return "", fmt.Errorf("store notice: %w", err)
+			return fmt.Errorf("store notice: %w", err)
 		}
-		tx.AfterCommit(func() {
-			select {
-			case wake <- struct{}{}:
-			default: // the loop knows
-			}
-		})
-		return n.Reason, nil
-	})
-}
-
-// row is a notice that waits to be sent.
-type row struct {
-	Notice
-	attempts int64
-	cause    ledger.Cause
-}
-
-// post sends the notices that wait.
-type post struct {
-	cfg    Config
-	s      *service.Service
-	sender Sender
-}
-
-const alarmAfter = 10 // attempts between two calls for a person
-
-func (p post) claim(ctx context.Context, n int) (rows []row, err error) {
-	err = p.s.DB().Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		rows, err = claim(ctx, tx, n, time.Now(), p.cfg.Timeout+2*time.Second)
-		return err
-	})
-	return rows, err
-}
-
-func claim(ctx context.Context, tx *sqldb.Tx, n int, now time.Time, putOff time.Duration) ([]row, error) {
-	locked := ""
-	if tx.Dialect() == sqldb.Postgres {
-		locked = ` for update skip locked`
-	}
-	rows, err := tx.Query(ctx, `with due as materialized (
-			select order_id, reason from notice where state = 'pending' and due_at <= $2 order by due_at limit $3`+locked+`)
-		update notice set attempts = attempts + 1, due_at = $1 where (order_id, reason) in (select order_id, reason from due)
-		returning order_id, reason, customer_id, subject, body, attempts, event_id, trace_parent`,
-		now.Add(putOff).UnixMicro(), now.UnixMicro(), n)
-	if err != nil {
-		return nil, fmt.Errorf("claim notices: %w", err)
-	}
-	defer rows.Close()
-	var claimed []row
-	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.OrderID, &r.Reason, &r.CustomerID, &r.Subject, &r.Text, &r.attempts, &r.cause.EventID, &r.cause.TraceParent); err != nil {
-			return nil, fmt.Errorf("read notice: %w", err)
-		}
-		claimed = append(claimed, r)
-	}
-	return claimed, rows.Err()
-}
-
-// send hands one notice over and writes that down.
-func (p post) send(ctx context.Context, r row) error {
-	sending, cancel := context.WithTimeout(ctx, p.cfg.Timeout)
-	err := p.sender.Send(sending, r.Notice)
-	cancel()
-	if err != nil {
-		return p.later(ctx, r, err)
-	}
-	return p.s.Tx(ctx, func(ctx context.Context, tx *outbox.Tx) error {
-		n, err := tx.Exec(ctx, `update notice set state = 'sent', sent_at = $3 where order_id = $1 and reason = $2 and state = 'pending'`,
-			r.OrderID, r.Reason, time.Now().UnixMicro())
-		if err != nil {
-			return fmt.Errorf("store that a notice was sent: %w", err)
-		}
-		if n == 0 {
-			return nil // someone else, who had claimed it when this attempt took too long
-		}
-		return tx.Publish(ctx, r.cause.Event(contract.NotificationSent{
-			OrderID: r.OrderID, CustomerID: r.CustomerID, Reason: r.Reason, Channel: p.sender.Channel(),
-		}))
-	})
-}
-
-func (p post) later(ctx context.Context, r row, cause error) error {
-	if r.attempts%alarmAfter == 0 {
-		p.s.Logger().ErrorContext(ctx, "a customer can't be told: look at the mail server", "order", r.OrderID, "attempt", r.attempts, "error", cause)
-	} else {
-		p.s.Logger().WarnContext(ctx, "a notice is tried again", "order", r.OrderID, "attempt", r.attempts, "error", cause)
-	}
-	due := time.Now().Add(p.cfg.Retry.Delay(int(min(r.attempts, 64)), rand.Float64()))
-	return p.s.DB().Tx(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		_, err := tx.Exec(ctx, `update notice set due_at = $3 where order_id = $1 and reason = $2 and state = 'pending'`, r.OrderID, r.Reason, due.UnixMicro())
-		if err != nil {
-			return fmt.Errorf("put off a notice: %w", err)
-		}
+		sent = state == "sent"
 		return nil
 	})
+	return sent, err
+}
+
+// end stores that a notice was sent, and says so to the shop.
+func end(ctx context.Context, tx *outbox.Tx, n Notice, channel string) error {
+	changed, err := tx.Exec(ctx, `update notice set state = 'sent', sent_at = $3 where order_id = $1 and reason = $2 and state = 'pending'`,
+		n.OrderID, n.Reason, time.Now().UnixMicro())
+	if err != nil {
+		return fmt.Errorf("store that a notice was sent: %w", err)
+	}
+	if changed == 0 {
+		return nil // another event called for it
+	}
+	return tx.Publish(ctx, contract.NotificationSent{OrderID: n.OrderID, CustomerID: n.CustomerID, Reason: n.Reason, Channel: channel})
 }
 
 // View is a notice as HTTP shows it.

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/shop/notification"
 )
 
-// mailServer takes one mail and returns the conversation's lines.
+// mailServer takes one mail and returns the conversation's lines. refuse is a command and the code
+// that it is refused with, such as "RCPT 550".
 func mailServer(t *testing.T, refuse string) (addr string, lines chan []string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -20,6 +22,7 @@ func mailServer(t *testing.T, refuse string) (addr string, lines chan []string) 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	refused, code, _ := strings.Cut(refuse, " ")
 	lines = make(chan []string, 1)
 	go func() { // ends with the connection
 		conn, err := l.Accept()
@@ -40,8 +43,8 @@ func mailServer(t *testing.T, refuse string) (addr string, lines chan []string) 
 				data = false
 				say("250 taken")
 			case data:
-			case refuse != "" && strings.HasPrefix(line, refuse):
-				say("451 not now")
+			case refused != "" && strings.HasPrefix(line, refused):
+				say(code + " not this one")
 			case line == "DATA":
 				data = true
 				say("354 go on")
@@ -62,7 +65,7 @@ func send(t *testing.T, addr, customer string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	return s.Send(ctx, notification.Notice{OrderID: "o1", CustomerID: customer, Reason: "completed", Subject: "Your order", Text: "It is\ncomplete."})
 }
@@ -87,13 +90,29 @@ func TestMailSpeaksSMTP(t *testing.T) {
 	}
 }
 
-func TestMailThatIsNotTakenIsAnError(t *testing.T) {
+// What the server says tells whose fault it is, and so whether one customer waits, or all, or nobody.
+func TestMailThatIsNotTakenSaysForWhomItWaits(t *testing.T) {
 	t.Parallel()
-	for _, at := range []string{"MAIL", "RCPT", "DATA"} {
-		addr, _ := mailServer(t, at)
-		if err := send(t, addr, "ada@example.com"); err == nil || !strings.Contains(err.Error(), "not now") {
-			t.Errorf("refused at %s: %v", at, err)
+	type kind struct{ unavailable, permanent bool }
+	for refusal, want := range map[string]kind{
+		"MAIL 451": {unavailable: true},
+		"MAIL 530": {unavailable: true},
+		"RCPT 450": {},
+		"RCPT 550": {permanent: true},
+		"DATA 452": {},
+		"DATA 554": {permanent: true},
+	} {
+		addr, _ := mailServer(t, refusal)
+		err := send(t, addr, "ada@example.com")
+		if err == nil || !strings.Contains(err.Error(), "not this one") {
+			t.Errorf("%s: %v", refusal, err)
 		}
+		if got := (kind{leat.IsUnavailable(err), leat.IsPermanent(err)}); got != want {
+			t.Errorf("%s: %+v, want %+v", refusal, got, want)
+		}
+	}
+	if err := send(t, "127.0.0.1:1", "ada@example.com"); !leat.IsUnavailable(err) {
+		t.Errorf("nobody listens: %v", err)
 	}
 }
 

@@ -20,7 +20,7 @@ var migrations embed.FS
 type Config struct {
 	// Gateway moves the money; nil: the sandbox in the service's own database.
 	Gateway Gateway
-	// Retry is how often and how fast a capture is tried; zero: 5 attempts, 100 ms to 2 s apart.
+	// Retry is how often and how fast a capture is tried; zero: 8 attempts, 100 ms to 1 s apart.
 	// Refunds and voids are tried without end.
 	Retry leat.Retry
 	// Timeout is how long one call may take; 0: 1 s.
@@ -57,7 +57,7 @@ func Service(cfg Config) service.Config {
 
 func (c Config) withDefaults() Config {
 	if c.Retry == (leat.Retry{}) {
-		c.Retry = leat.Retry{Attempts: 5, Base: 100 * time.Millisecond, Max: 2 * time.Second}
+		c.Retry = leat.Retry{Attempts: 8, Base: 100 * time.Millisecond, Max: time.Second}
 	}
 	if c.Timeout == 0 {
 		c.Timeout = time.Second

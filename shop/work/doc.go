@@ -1,4 +1,4 @@
-// Package work does what rows wait for outside of any transaction: call a gateway, send a mail.
+// Package work does what rows wait for outside of any transaction: call a gateway.
 //
 // # What
 //

@@ -40,12 +40,16 @@ func TestLoopWorksInParallelAndNoMore(t *testing.T) {
 		for i := range 20 {
 			q.add(i)
 		}
-		var busy, most, done atomic.Int32
+		var busy, done atomic.Int32
+		var mu sync.Mutex
+		var most int32
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
 			ended <- work.Loop[int]{Parallel: 4, Claim: q.claim, Do: func(context.Context, int) error {
-				most.Store(max(most.Load(), busy.Add(1)))
+				mu.Lock()
+				most = max(most, busy.Add(1))
+				mu.Unlock()
 				time.Sleep(time.Second)
 				busy.Add(-1)
 				done.Add(1)
@@ -54,8 +58,8 @@ func TestLoopWorksInParallelAndNoMore(t *testing.T) {
 		}()
 		time.Sleep(6 * time.Second)
 		cancel()
-		if err := <-ended; err != nil || done.Load() != 20 || most.Load() != 4 {
-			t.Errorf("%d done, at most %d at once, %v", done.Load(), most.Load(), err)
+		if err := <-ended; err != nil || done.Load() != 20 || most != 4 {
+			t.Errorf("%d done, at most %d at once, %v", done.Load(), most, err)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func connect(t *testing.T, url string) *wal.Conn {
 // until receives changes until done says so, and hands each on with its bytes.
 func until(t *testing.T, c *wal.Conn, done func(message []byte, change *wal.Change) bool) {
 	t.Helper()
-	if err := c.Wait(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.Wait(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	var d wal.Decoder

@@ -15,8 +15,10 @@ import (
 // benchCase is one thing that is measured, by several contenders; the first is the raw client.
 type benchCase struct {
 	records    int
-	contenders []string
-	ownBroker  bool // brings its own servers, or runs the binary
+	contenders []string // those that work does not know run in the JVM
+	filled     bool     // all read the same topic, which is filled once
+	bySpan     bool     // the median is taken by the span
+	ownBroker  bool     // brings its own servers, or runs the binary
 	work       map[string]func(context.Context, options) (int, error)
 	prepare    func(ctx context.Context, o options) error // once per round and contender, outside its process
 	measure    func(ctx context.Context, o options, contender string, round int) (figures, error)
@@ -27,29 +29,46 @@ var cases map[string]benchCase
 func init() {
 	cases = map[string]benchCase{
 		"consume": inProcess(benchCase{
-			records: 1_000_000, contenders: []string{"kgo", "leat"},
-			work:    map[string]func(context.Context, options) (int, error){"kgo": consumeRaw, "leat": consumeLeat},
+			records: 1_000_000, contenders: []string{"kgo", "leat", "sarama", "watermill", "java", "spring"}, filled: true,
+			work:    map[string]func(context.Context, options) (int, error){"kgo": rawGroup(nil), "leat": consumeLeat, "sarama": consumeSarama, "watermill": consumeWatermill},
 			prepare: fillForConsume,
 		}),
+		"typed": inProcess(benchCase{
+			records: 1_000_000, contenders: []string{"kgo+json", "kgo+same", "leat", "sarama+json", "watermill", "java", "spring"}, filled: true,
+			work:    map[string]func(context.Context, options) (int, error){"kgo+json": rawGroup(decodeOrder), "kgo+same": rawGroup(decodeSame), "leat": typedLeat, "sarama+json": typedSarama, "watermill": typedWatermill},
+			prepare: fillTyped,
+		}),
+		"slow1000": slowCase(1000),
+		"slow20":   slowCase(20),
 		"produce": inProcess(benchCase{
-			records: 500_000, contenders: []string{"kgo+json", "kgo+json+ce", "leat"},
-			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "kgo+json+ce": produceRawEvents, "leat": produceLeat},
+			records: 500_000, contenders: []string{"kgo+json", "kgo+json+ce", "leat", "sarama", "sarama+ce", "watermill", "java", "spring"},
+			work:    map[string]func(context.Context, options) (int, error){"kgo+json": produceRaw, "kgo+json+ce": produceRawEvents, "leat": produceLeat, "sarama": produceSarama, "sarama+ce": produceSaramaEvents, "watermill": produceWatermill},
 			prepare: freshTopic,
 		}),
 		"transform": transformCase(),
+		"once":      onceCase(),
+		"failing":   failingCase(),
+		"joins":     joinsCase(),
 		"relay":     relayCase(),
+		"latency":   latencyCase(),
+		"writers":   writersCase(),
 		"order":     orderCase(),
+		"encode":    codecCase(false), "decode": codecCase(true),
+		"registry": registryCase(), "registry-start": registryStart(),
 	}
 }
 
 func inProcess(c benchCase) benchCase {
 	c.measure = func(ctx context.Context, o options, contender string, round int) (figures, error) {
 		o.topic = fmt.Sprintf("bench.%s.%x", strings.Map(letters, contender), rand.Uint64())
-		if o.name == "consume" {
-			o.topic = "bench.consume" // filled once, read by each
+		if c.filled {
+			o.topic = "bench." + o.name
 		}
 		if err := c.prepare(ctx, o); err != nil {
 			return figures{}, fmt.Errorf("prepare: %w", err)
+		}
+		if c.work[contender] == nil {
+			return spawnJVM(ctx, o, contender)
 		}
 		return spawn(ctx, o, contender)
 	}

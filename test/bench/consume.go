@@ -27,6 +27,15 @@ const (
 func fillForConsume(ctx context.Context, o options) error { return fill(ctx, o, valueBytes) }
 
 func fill(ctx context.Context, o options, size int) error {
+	value := make([]byte, size)
+	_, _ = rand.Read(value[:size/2])
+	return fillWith(ctx, o, func(i int) leat.Message {
+		return leat.Message{ID: leat.NewID(), Type: "bench.raw.v1", Source: "bench", Subject: "k", Topic: o.topic, Key: fmt.Appendf(nil, "key-%05d", i%keys), ContentType: "application/octet-stream", Data: value}
+	})
+}
+
+// fillWith writes the messages, unless the topic has them already.
+func fillWith(ctx context.Context, o options, at func(i int) leat.Message) error {
 	cl, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.ProducerBatchMaxBytes(256<<10), kgo.ProducerBatchCompression(kgo.Lz4Compression()))
 	if err != nil {
 		return err
@@ -45,11 +54,9 @@ func fill(ctx context.Context, o options, size int) error {
 	} else if err := freshTopic(ctx, o); err != nil {
 		return err
 	}
-	value := make([]byte, size)
-	_, _ = rand.Read(value[:size/2])
 	var failed atomic.Pointer[error]
 	for i := range o.records {
-		m := leat.Message{ID: leat.NewID(), Type: "bench.raw.v1", Source: "bench", Subject: "k", Topic: o.topic, Key: fmt.Appendf(nil, "key-%05d", i%keys), ContentType: "application/octet-stream", Data: value}
+		m := at(i)
 		cl.Produce(ctx, kafka.Record(&m), func(_ *kgo.Record, err error) {
 			if err != nil {
 				failed.CompareAndSwap(nil, &err)
@@ -63,29 +70,6 @@ func fill(ctx context.Context, o options, size int) error {
 		return *err
 	}
 	return nil
-}
-
-func consumeRaw(ctx context.Context, o options) (int, error) {
-	ctx, cancel := deadline(ctx)
-	defer cancel()
-	cl, err := kgo.NewClient(
-		kgo.SeedBrokers(strings.Split(o.brokers, ",")...), kgo.ConsumeTopics(o.topic),
-		kgo.ConsumerGroup(fmt.Sprintf("raw-%x", mrand.Uint64())), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.AutoCommitMarks(),
-	)
-	if err != nil {
-		return 0, err
-	}
-	defer cl.Close()
-	n := 0
-	for n < o.records {
-		fs := cl.PollRecords(ctx, 10_000)
-		if err := fs.Err0(); err != nil {
-			return n, err
-		}
-		fs.EachRecord(func(r *kgo.Record) { n++; cl.MarkCommitRecords(r) })
-	}
-	return n, cl.CommitMarkedOffsets(ctx)
 }
 
 type rawEvent []byte

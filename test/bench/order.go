@@ -41,9 +41,26 @@ func servers() (brokers, url string, err error) {
 	return brokers, url, err
 }
 
+// leatBinary is bin/leat: beside this program, or from the directory of the sources.
+func leatBinary() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	if bin := filepath.Join(filepath.Dir(self), "leat"); exists(bin) {
+		return bin, nil
+	}
+	return filepath.Abs("../../bin/leat")
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 // runDemo measures one run of the binary; the CPU is the whole process, load generator included.
 func runDemo(ctx context.Context, args []string, orders int) (figures, error) {
-	bin, err := filepath.Abs("../../bin/leat")
+	bin, err := leatBinary()
 	if err != nil {
 		return figures{}, err
 	}

@@ -101,11 +101,19 @@ func contend(ctx context.Context, o options, c benchCase) error {
 	if n != o.records {
 		return fmt.Errorf("handled %d records, not %d", n, o.records)
 	}
-	f := figures{Records: n, Seconds: time.Since(start).Seconds(), CPUSeconds: cpuSeconds() - cpu}
+	f := figures{Records: n, Allocs: allocs, Seconds: time.Since(start).Seconds(), CPUSeconds: cpuSeconds() - cpu, SpanSeconds: span.Seconds()}
 	f.fill()
-	f.PeakRSSBytes = peakRSS()
+	f.PeakRSSBytes, f.Milliseconds, f.Told = peakRSS(), percentiles(latencies), told
 	return json.NewEncoder(os.Stdout).Encode(f)
 }
+
+// span is the time from the first record to the last, of cases that tell it.
+var span time.Duration
+
+// told is what else a case tells of its round.
+var told map[string]float64
+
+func spanOf(first time.Time) { span = time.Since(first) }
 
 // profile writes the CPU profile of a contender to a file, "" for none.
 func profile(path string) (stop func(), err error) {
@@ -137,8 +145,14 @@ func cpuSeconds() float64 {
 
 func seconds(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
 
+// peakRSS is what the process held at most, in bytes. Not getrusage: that begins with what the parent
+// held.
 func peakRSS() int64 {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return u.Maxrss << 10
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(text), "VmHWM:")
+	kib, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	return kib << 10
 }

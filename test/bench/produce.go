@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -62,18 +63,11 @@ func produceRawEvents(ctx context.Context, o options) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		key := []byte(ev.OrderID)
-		trace := rand.Uint64()
-		cl.Produce(ctx, &kgo.Record{Key: key, Value: data, Headers: []kgo.RecordHeader{
-			{Key: "ce_specversion", Value: []byte("1.0")},
-			{Key: "ce_id", Value: []byte(leat.NewID())},
-			{Key: "ce_type", Value: []byte(ev.EventType())},
-			{Key: "ce_source", Value: []byte("bench")},
-			{Key: "ce_subject", Value: key},
-			{Key: "ce_time", Value: time.Now().UTC().AppendFormat(nil, time.RFC3339Nano)},
-			{Key: "content-type", Value: []byte("application/json")},
-			{Key: "traceparent", Value: fmt.Appendf(nil, "00-%016x%016x-%016x-00", trace, trace, trace)},
-		}}, func(_ *kgo.Record, err error) {
+		headers := make([]kgo.RecordHeader, 0, 8)
+		for key, value := range attributes(ev) {
+			headers = append(headers, kgo.RecordHeader{Key: key, Value: value})
+		}
+		cl.Produce(ctx, &kgo.Record{Key: []byte(ev.OrderID), Value: data, Headers: headers}, func(_ *kgo.Record, err error) {
 			if err == nil {
 				acked.Add(1)
 			}
@@ -81,6 +75,21 @@ func produceRawEvents(ctx context.Context, o options) (int, error) {
 	}
 	err = cl.Flush(ctx)
 	return int(acked.Load()), err
+}
+
+// attributes are the headers that leat writes with an event.
+func attributes(ev order) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		trace := rand.Uint64()
+		_ = yield("ce_specversion", []byte("1.0")) &&
+			yield("ce_id", []byte(leat.NewID())) &&
+			yield("ce_type", []byte(ev.EventType())) &&
+			yield("ce_source", []byte("bench")) &&
+			yield("ce_subject", []byte(ev.OrderID)) &&
+			yield("ce_time", time.Now().UTC().AppendFormat(nil, time.RFC3339Nano)) &&
+			yield("content-type", []byte("application/json")) &&
+			yield("traceparent", fmt.Appendf(nil, "00-%016x%016x-%016x-00", trace, trace, trace))
+	}
 }
 
 // produceLeat sends typed events: checked, encoded, with CloudEvents headers and an id each.

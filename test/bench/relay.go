@@ -20,10 +20,12 @@ import (
 
 const schemaEnv = "LEAT_BENCH_SCHEMA"
 
-// relayCase empties a full outbox on PostgreSQL into a real Kafka; the raw client writes the same
-// records in transactions of the same size, with no database.
+const retaining = "leat-retain" // the contender in mode retain
+
+// relayCase empties a full outbox on PostgreSQL into a real Kafka, with rows that go and with rows that
+// stay; the raw client writes the same records in transactions of the same size, with no database.
 func relayCase() benchCase {
-	c := benchCase{records: 200_000, contenders: []string{"kgo-tx", "leat"}, ownBroker: true, work: map[string]func(context.Context, options) (int, error){"kgo-tx": relayRaw, "leat": relayLeat}}
+	c := benchCase{records: 200_000, contenders: []string{"kgo-tx", "leat", retaining}, ownBroker: true, work: map[string]func(context.Context, options) (int, error){"kgo-tx": relayRaw, "leat": relayLeat, retaining: relayLeat}}
 	c.measure = func(ctx context.Context, o options, contender string, _ int) (figures, error) {
 		brokers, url, err := servers()
 		if err != nil {
@@ -33,7 +35,7 @@ func relayCase() benchCase {
 		if err := freshTopic(ctx, o); err != nil {
 			return figures{}, err
 		}
-		if contender == "leat" {
+		if o.contender = contender; contender != "kgo-tx" {
 			schema := fmt.Sprintf("bench_%x", rand.Uint32())
 			if err := os.Setenv(schemaEnv, schema); err != nil {
 				return figures{}, err
@@ -72,7 +74,11 @@ func benchBox(ctx context.Context, o options, url string) (*sqldb.DB, *outbox.Bo
 	if err != nil {
 		return nil, nil, err
 	}
-	box, err := outbox.New(outbox.Config{DB: db, Source: "bench", Owns: []leat.Topic{{Name: o.topic, Carries: []any{order{}}}}})
+	cfg := outbox.Config{DB: db, Source: "bench", Owns: []leat.Topic{{Name: o.topic, Carries: []any{order{}}}}}
+	if o.contender == retaining {
+		cfg.Mode = outbox.ModeRetain
+	}
+	box, err := outbox.New(cfg)
 	if err == nil {
 		err = box.Migrate(ctx)
 	}
@@ -154,6 +160,11 @@ func relayLeat(ctx context.Context, o options) (int, error) {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- relay.Run(run) }() // ends with stop, awaited below
+	// From above: dead rows, which are many below, need not be stepped over.
+	rest := `select count(*) from (select 1 from leat_outbox order by id desc limit 1) as left_over`
+	if o.contender == retaining {
+		rest = `select count(*) from (select id from leat_outbox_kept order by id desc limit 1) as last where id > (select upto from leat_outbox_cursor)`
+	}
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		select {
 		case err := <-ended:
@@ -162,8 +173,7 @@ func relayLeat(ctx context.Context, o options) (int, error) {
 		}
 		left := int64(-1)
 		err := db.View(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-			// From above: dead rows, which are many below, need not be stepped over.
-			return tx.QueryRow(ctx, `select count(*) from (select 1 from leat_outbox order by id desc limit 1) as left_over`).Scan(&left)
+			return tx.QueryRow(ctx, rest).Scan(&left)
 		})
 		if err != nil {
 			return 0, err

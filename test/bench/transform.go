@@ -24,11 +24,11 @@ const (
 )
 
 // transformCase copies events from topic to topic, exactly once, 1,000 in a transaction; the raw client
-// does the same by a bare GroupTransactSession, with CloudEvents headers and without. What each left
-// behind is counted by a read_committed reader.
+// does the same by a bare GroupTransactSession, with the CloudEvents headers that leat writes and without.
+// What each left behind is counted by a read_committed reader.
 func transformCase() benchCase {
 	c := benchCase{
-		records: 300_000, contenders: []string{"kgo+ce", "kgo", "leat"},
+		records: 300_000, contenders: []string{"kgo+ce", "kgo", "leat", "java", "spring"},
 		work:    map[string]func(context.Context, options) (int, error){"kgo+ce": transformRawEvents, "kgo": transformRaw, "leat": transformLeat},
 		prepare: fillForTransform,
 	}
@@ -37,7 +37,11 @@ func transformCase() benchCase {
 		if err := c.prepare(ctx, o); err != nil {
 			return figures{}, fmt.Errorf("prepare: %w", err)
 		}
-		f, err := spawn(ctx, o, contender)
+		start := spawn
+		if c.work[contender] == nil {
+			start = spawnJVM
+		}
+		f, err := start(ctx, o, contender)
 		if err != nil {
 			return figures{}, err
 		}
@@ -84,7 +88,17 @@ func transformRaw(ctx context.Context, o options) (int, error) {
 
 func transformRawEvents(ctx context.Context, o options) (int, error) {
 	return transformBare(ctx, o, func(r *kgo.Record) *kgo.Record {
-		m := leat.Message{ID: leat.NewID(), Type: "bench.copy.v1", Source: "bench", Subject: string(r.Key), Time: time.Now(), Topic: o.topic, Key: r.Key, ContentType: "application/octet-stream", Data: r.Value}
+		cause, trace := "", mrand.Uint64()
+		for _, h := range r.Headers {
+			if h.Key == kafka.HeaderID {
+				cause = string(h.Value)
+			}
+		}
+		m := leat.Message{
+			ID: leat.NewID(), Type: "bench.copy.v1", Source: "bench", Subject: string(r.Key), Time: time.Now(), Topic: o.topic, Key: r.Key,
+			ContentType: "application/octet-stream", Data: r.Value, CausationID: cause, CorrelationID: cause,
+			TraceParent: fmt.Sprintf("00-%016x%016x-%016x-00", trace, trace, trace),
+		}
 		return kafka.Record(&m)
 	})
 }

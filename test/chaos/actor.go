@@ -106,6 +106,17 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// persist calls f until it succeeds, for a minute: what is asked may be slow, or may not have it yet.
+func persist(ctx context.Context, f func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		if err := f(); err == nil || !pause(ctx, 200*time.Millisecond) {
+			return err
+		}
+	}
+}
+
 func keyOf(n int) string { return fmt.Sprintf("key-%02d", n) }
 
 // send writes events one by one, without waiting for each other.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 var (
 	seedFlag    = flag.Uint64("chaos.seed", 1, "seed of the run")
 	profileFlag = flag.String("chaos.profile", "quick", "profile of the run")
-	forFlag     = flag.Duration("chaos.for", 20*time.Second, "how long faults come")
+	forFlag     = flag.Duration("chaos.for", 30*time.Second, "how long faults come")
 )
 
 // The shop loses, doubles and disorders nothing while its processes, brokers and database are killed,
@@ -38,17 +39,24 @@ func TestShopSurvivesChaos(t *testing.T) {
 	}
 	leattest.Need(t, "kafka") // servers of its own, but only where the run has servers at all
 	leattest.Need(t, "postgres")
-	report, err := Run(t.Context(), Config{
-		Seed: *seedFlag, Profile: *profileFlag, For: *forFlag, Drain: 2 * time.Minute, Rate: 15, Out: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range report.Audit.Findings {
-		t.Error(f)
-	}
-	if report.InHand == 0 || report.Audit.Effects == 0 || report.Audit.Writes == 0 || report.Audit.Reads == 0 || report.Orders == 0 {
-		t.Errorf("it proves nothing: %d kills with work in hand, %d orders; %s", report.InHand, report.Orders, summary(report.Audit))
+	for length := *forFlag; ; length *= 3 { // a machine may be too slow for the faults of a short run to meet work
+		report, err := Run(t.Context(), Config{
+			Seed: *seedFlag, Profile: *profileFlag, For: length, Drain: 10 * time.Minute, Rate: 15, Out: t.Output(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range report.Audit.Findings {
+			t.Error(f)
+		}
+		if report.InHand > 0 && report.Audit.Effects > 0 && report.Audit.Writes > 0 && report.Audit.Reads > 0 && report.Orders > 0 {
+			return
+		}
+		nothing := fmt.Sprintf("it proves nothing: %d kills with work in hand, %d orders; %s", report.InHand, report.Orders, summary(report.Audit))
+		if t.Failed() || length > 3**forFlag {
+			t.Fatal(nothing)
+		}
+		t.Log(nothing)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/leatdev/leat/leattest/server"
+	"github.com/leatdev/leat/test/fleet"
 )
 
 // member is one process: of a service, or a writer.
@@ -26,15 +25,8 @@ type member struct {
 	busy    sync.Mutex // held by the fault that has it
 
 	mu   sync.Mutex
-	seen work
+	seen fleet.Work
 	read int64 // of a writer's histories: how much has been looked at
-}
-
-// work is what a process says of its work.
-type work struct {
-	at      time.Time
-	queued  float64 // records in its hands
-	handled float64 // attempts on events and events that left, since it started
 }
 
 // sessions are so short that what happens to a dead member is seen within a run, and requests to a
@@ -56,6 +48,7 @@ func startService(st *stage, dir, name, service, addr string) (*member, error) {
 		Argv: argv, Log: filepath.Join(dir, name+".log"),
 		Env: []string{
 			"LEAT_KAFKA_BROKERS=" + strings.Join(st.brokers, ","), "LEAT_DATABASE_URL=" + st.database[name],
+			"LEAT_REGISTRY_URL=" + st.schemas, "LEAT_REGISTRY_SCHEMAS=register",
 			"LEAT_START_TIMEOUT=120s", "GOMEMLIMIT=256MiB",
 		},
 	})
@@ -83,30 +76,12 @@ func startSelf(st *stage, dir string, r role) (*member, error) {
 	return m, err
 }
 
-var client = http.Client{Timeout: 5 * time.Second}
-
-// get asks a process for a page that must be there.
-func (m *member) get(ctx context.Context, path string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+m.addr+path, nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%d %s", resp.StatusCode, body)
-	}
-	return string(body), err
-}
-
 // waitReady waits until a service's process is ready.
-func (m *member) waitReady(ctx context.Context) error {
+func (m *member) waitReady(ctx context.Context) error { return m.waitFor(ctx, "/readyz") }
+
+func (m *member) waitFor(ctx context.Context, path string) error {
 	for m.service != "" {
-		_, err := m.get(ctx, "/readyz")
+		_, err := fleet.Get(ctx, m.addr, path)
 		if err == nil {
 			break
 		}
@@ -120,18 +95,17 @@ func (m *member) waitReady(ctx context.Context) error {
 // look asks a service's process for its work. inHand is whether it has records in its hands, or
 // finished some within the last second.
 func (m *member) look(ctx context.Context) (queued float64, inHand bool, err error) {
-	text, err := m.get(ctx, "/metrics")
+	m.mu.Lock()
+	before := m.seen
+	m.mu.Unlock()
+	now, busy, err := fleet.Look(ctx, m.addr, before)
 	if err != nil {
 		return 0, false, err
 	}
-	w := work{at: time.Now(), queued: sum(text, "leat_consumer_queued_records")}
-	w.handled = sum(text, "leat_consumer_events_total") + sum(text, "leat_outbox_published_total")
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	fresh := !m.seen.at.IsZero() && w.at.Sub(m.seen.at) <= time.Second
-	inHand = w.queued > 0 || fresh && w.handled > m.seen.handled
-	m.seen = w
-	return w.queued, inHand, nil
+	m.seen = now
+	m.mu.Unlock()
+	return now.Queued, busy, nil
 }
 
 // waitBusy waits a while until a service's process has work in hand.
@@ -181,24 +155,9 @@ func (m *member) openDeeds(dir string) (n int, err error) {
 // kill kills a process and lets its next life be looked at anew.
 func (m *member) kill() error {
 	m.mu.Lock()
-	m.seen = work{}
+	m.seen = fleet.Work{}
 	m.mu.Unlock()
 	return m.program.Kill()
-}
-
-// sum adds up the samples of a metric.
-func sum(text, name string) (sum float64) {
-	for line := range strings.Lines(text) {
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || rest[0] != '{' && rest[0] != ' ' {
-			continue
-		}
-		fields := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
-		if v, err := strconv.ParseFloat(fields[0], 64); err == nil {
-			sum += v
-		}
-	}
-	return sum
 }
 
 // closeAll kills all processes.

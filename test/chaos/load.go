@@ -18,6 +18,7 @@ import (
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/shop/contract"
 	"github.com/leatdev/leat/shop/inventory"
+	"github.com/leatdev/leat/shop/notification"
 	"github.com/leatdev/leat/shop/order"
 	"github.com/leatdev/leat/shop/payment"
 	"github.com/leatdev/leat/test/chaos/audit"
@@ -131,7 +132,7 @@ func request(r *rand.Rand, trouble int) order.Request {
 	for range 1 + r.IntN(3) {
 		req.Items = append(req.Items, contract.Item{SKU: fmt.Sprintf("article-%d", r.IntN(articles)), Quantity: 1 + r.Int64N(4), UnitPrice: 100 + r.Int64N(9_900)})
 	}
-	prefix := map[int]string{1: payment.CustomerDeclined, 2: payment.CustomerFlaky, 3: payment.CustomerHanging, 4: payment.CustomerDead}
+	prefix := map[int]string{1: payment.CustomerDeclined, 2: payment.CustomerFlaky, 3: payment.CustomerHanging, 4: payment.CustomerDead, 11: notification.CustomerFull}
 	req.CustomerID = prefix[trouble] + req.CustomerID
 	if trouble == 5 {
 		req.Items = append(req.Items, contract.Item{SKU: scarce, Quantity: 1, UnitPrice: 500})
@@ -206,6 +207,8 @@ func (l *load) send(ctx context.Context, service, method, path, key string, body
 		}
 	}
 }
+
+var client = http.Client{Timeout: 5 * time.Second}
 
 func (l *load) once(ctx context.Context, method, url, key string, payload []byte) (http.Header, int, string, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(payload))

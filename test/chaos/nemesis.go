@@ -288,7 +288,7 @@ func (n *nemesis) broker(ctx context.Context, s Step) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return n.miss(s, err.Error())
 	}
 	who, busy := n.anyBusy(ctx)
 	k := n.stage.kafka

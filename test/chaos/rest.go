@@ -39,13 +39,14 @@ func (c *chaos) rest(ctx context.Context, r *Report) error {
 		c.tell("not at rest: %v", why)
 	}
 	var err error
-	for {
-		if r.Audit, err = c.judge(ctx); err != nil {
-			return err
-		}
-		if !r.Audit.Live() || !pause(draining, 2*time.Second) {
+	for { // a state that can't be read at the moment is as unfinished as one that still moves
+		r.Audit, err = c.judge(ctx)
+		if err == nil && !r.Audit.Live() || !pause(draining, 2*time.Second) {
 			break
 		}
+	}
+	if err != nil {
+		return err
 	}
 	r.Drained = time.Since(begun)
 	return c.reading()

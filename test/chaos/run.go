@@ -325,7 +325,11 @@ func (c *chaos) makeLoad() error {
 
 // plan draws the schedule and writes it down.
 func (c *chaos) plan(ctx context.Context, services, writers []string) error {
-	ends, err := c.watch.ends(ctx, false)
+	var ends map[string]kadm.ListedOffset
+	err := persist(ctx, func() (err error) {
+		ends, err = c.watch.ends(ctx, false)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type stage struct {
 	postgres *server.Postgres
 	proxy    *proxy.Proxy
 	binary   string
+	registry *server.Program // of the shop's schemas; no fault meets it
+	schemas  string          // its URL
 	disk     disk
 	brokers  []string          // through the proxy
 	database map[string]string // by process, through the proxy
@@ -112,12 +114,32 @@ func raise(ctx context.Context, dir string, processes []string) (*stage, error) 
 		return err
 	})
 	if err = starts.Wait(); err == nil {
-		err = s.interpose(processes)
+		err = errors.Join(s.interpose(processes), s.register(ctx, dir))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// register starts the schema registry and waits until it answers.
+func (s *stage) register(ctx context.Context, dir string) error {
+	addrs, err := server.FreeAddrs(1)
+	if err != nil {
+		return err
+	}
+	s.schemas = "http://" + addrs[0]
+	s.registry, err = server.StartProgram(server.ProgramConfig{
+		Argv: []string{s.binary, "registry", "serve", "--listen", addrs[0], "--store", "sqlite:" + filepath.Join(dir, "schemas.db")},
+		Log:  filepath.Join(dir, "registry.log"),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	registry := &member{name: "registry", service: "registry", addr: addrs[0], program: s.registry}
+	return registry.waitFor(ctx, "/subjects")
 }
 
 // build builds the binary with the shop in it.
@@ -127,7 +149,7 @@ func build(ctx context.Context, dir string) (string, error) {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	binary := filepath.Join(dir, "leat")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/leat")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags=grpcnotrace", "-o", binary, "./cmd/leat")
 	cmd.Dir = filepath.Dir(strings.TrimSpace(string(mod)))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the shop: %w\n%s", err, out)
@@ -165,6 +187,9 @@ func (s *stage) interpose(processes []string) error {
 
 func (s *stage) close() error {
 	err := s.stop()
+	if s.registry != nil {
+		err = errors.Join(err, s.registry.Close())
+	}
 	if s.kafka != nil {
 		err = errors.Join(err, s.kafka.Close())
 	}

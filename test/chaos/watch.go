@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/leatdev/leat/test/chaos/audit"
+	"github.com/leatdev/leat/test/fleet"
 )
 
 // watch looks at the cluster while it suffers: what may never go back is written down again and again.
@@ -110,13 +111,17 @@ func sample(ctx context.Context, log *audit.Log, members []*member, idle bool) e
 		if m.service == "" {
 			continue
 		}
-		text, err := m.get(ctx, "/metrics")
+		var text string
+		err := persist(ctx, func() (err error) {
+			text, err = fleet.Get(ctx, m.addr, "/metrics")
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("ask %s what it holds: %w", m.name, err)
 		}
 		line := audit.Line{
 			Op: audit.Sample, Key: m.name, Idle: idle, Final: !idle,
-			Goroutines: int64(sum(text, "go_goroutines")), Files: int64(sum(text, "process_open_fds")), Bytes: int64(sum(text, "process_resident_memory_bytes")),
+			Goroutines: int64(fleet.Sum(text, "go_goroutines")), Files: int64(fleet.Sum(text, "process_open_fds")), Bytes: int64(fleet.Sum(text, "process_resident_memory_bytes")),
 		}
 		if line.Goroutines == 0 || line.Files == 0 || line.Bytes == 0 {
 			return fmt.Errorf("%s does not say what it holds", m.name)

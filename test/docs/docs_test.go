@@ -103,8 +103,8 @@ func TestEveryHeaderIsOnItsPage(t *testing.T) {
 
 func TestEveryMetricIsOnItsPage(t *testing.T) {
 	t.Parallel()
-	match := regexp.MustCompile(`^leat_(leat|kafka|schema|sqldb|consumer|outbox|service|devstack|build)_[a-z_]*[a-z]$`)
-	tables := regexp.MustCompile(`^leat_outbox_(meta|parked|delayed|shard)$`)
+	match := regexp.MustCompile(`^leat_(leat|kafka|schema|registry|sqldb|consumer|outbox|service|devstack|build)_[a-z_]*[a-z]$`)
+	tables := regexp.MustCompile(`^leat_(outbox_(meta|parked|delayed|shard|kept|kept_rest|cursor)|registry_record)$`)
 	code := slices.DeleteFunc(literals(t, match), tables.MatchString)
 	same(t, "metrics.md", code, told(page(t, "metrics.md"), match))
 }

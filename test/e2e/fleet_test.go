@@ -1,14 +1,12 @@
 package e2e_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/server"
 	"github.com/leatdev/leat/shop/demo"
+	"github.com/leatdev/leat/test/fleet"
 )
 
 // services are those of the shop, by their names on the command line.
@@ -30,16 +29,7 @@ type member struct {
 	service string
 	addr    string
 	program *server.Program
-	seen    work
-}
-
-// work is what a process says of its work.
-type work struct {
-	at      time.Time
-	up      bool    // it has answered
-	queued  float64 // records in its hands
-	handled float64 // attempts on events and events that left, since it started
-	leading bool    // its relay empties the outbox
+	seen    fleet.Work
 }
 
 // startFleet starts two processes of each service and returns them by service once all are ready.
@@ -50,6 +40,7 @@ func startFleet(t *testing.T, brokers, database string) map[string][]*member {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	registry := startRegistry(t)
 	fleet := map[string][]*member{}
 	for _, service := range services {
 		for n := range 2 {
@@ -57,8 +48,11 @@ func startFleet(t *testing.T, brokers, database string) map[string][]*member {
 			addrs = addrs[1:]
 			m.program = start(t, server.ProgramConfig{
 				Argv: append([]string{binary, "run", service, "--listen", m.addr}, soon...),
-				Env:  []string{"LEAT_KAFKA_BROKERS=" + brokers, "LEAT_DATABASE_URL=" + database},
-				Log:  filepath.Join(dir, m.name+".log"),
+				Env: []string{
+					"LEAT_KAFKA_BROKERS=" + brokers, "LEAT_DATABASE_URL=" + database,
+					"LEAT_REGISTRY_URL=" + registry, "LEAT_REGISTRY_SCHEMAS=register", "LEAT_START_TIMEOUT=3m",
+				},
+				Log: filepath.Join(dir, m.name+".log"),
 			})
 			fleet[service] = append(fleet[service], m)
 		}
@@ -69,6 +63,25 @@ func startFleet(t *testing.T, brokers, database string) map[string][]*member {
 		}
 	}
 	return fleet
+}
+
+// startRegistry starts a schema registry as a process of its own and returns its URL.
+func startRegistry(t *testing.T) string {
+	t.Helper()
+	addrs, err := server.FreeAddrs(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	start(t, server.ProgramConfig{
+		Argv: []string{binary, "registry", "serve", "--listen", addrs[0], "--store", "sqlite:" + filepath.Join(dir, "schemas.db")},
+		Log:  filepath.Join(dir, "registry.log"),
+	})
+	leattest.Eventually(t, "the registry answers", func() error {
+		_, err := fleet.Get(t.Context(), addrs[0], "/subjects")
+		return err
+	})
+	return "http://" + addrs[0]
 }
 
 // start starts a program, and shows what it said last if the test fails.
@@ -91,40 +104,31 @@ func start(t *testing.T, cfg server.ProgramConfig) *server.Program {
 
 func (m *member) waitReady(t *testing.T) {
 	t.Helper()
-	leattest.Within(t, time.Minute, m.name+" is ready", func() error {
+	leattest.Within(t, 3*time.Minute, m.name+" is ready", func() error {
 		select {
 		case <-m.program.Done():
 			t.Fatalf("%s has ended with status %d:\n%s", m.name, m.program.ExitCode(), m.program.LogTail(15))
 		default:
 		}
-		_, err := fetch(m.addr, "/readyz")
+		_, err := fleet.Get(t.Context(), m.addr, "/readyz")
 		return err
 	})
 }
 
 // look asks the process for its work. inHand is whether it has records in its hands, or finished
 // some within the last second.
-func (m *member) look() (w work, inHand bool, err error) {
-	text, err := fetch(m.addr, "/metrics")
-	if err != nil {
-		return work{}, false, err
+func (m *member) look() (w fleet.Work, inHand bool, err error) {
+	w, inHand, err = fleet.Look(context.Background(), m.addr, m.seen)
+	if err == nil {
+		m.seen = w
 	}
-	w = work{
-		at: time.Now(), up: true,
-		queued:  sum(text, "leat_consumer_queued_records"),
-		handled: sum(text, "leat_consumer_events_total") + sum(text, "leat_outbox_published_total"),
-		leading: sum(text, "leat_outbox_relay_state") > 0,
-	}
-	fresh := m.seen.up && w.at.Sub(m.seen.at) <= time.Second
-	inHand = w.queued > 0 || fresh && w.handled > m.seen.handled
-	m.seen = w
-	return w, inHand, nil
+	return w, inHand, err
 }
 
 // killBusy kills the process with -9 at a moment when it has work in hand.
 func (m *member) killBusy(t *testing.T, when string) {
 	t.Helper()
-	leattest.Within(t, time.Minute, m.name+" has work in hand", func() error {
+	leattest.Within(t, 3*time.Minute, m.name+" has work in hand", func() error {
 		before := m.seen
 		w, inHand, err := m.look()
 		if err != nil {
@@ -137,13 +141,13 @@ func (m *member) killBusy(t *testing.T, when string) {
 			t.Fatal(err)
 		}
 		lately := "first look"
-		if before.up {
-			lately = fmt.Sprintf("%g done in the last %v", w.handled-before.handled, w.at.Sub(before.at).Round(time.Millisecond))
+		if !before.At.IsZero() {
+			lately = fmt.Sprintf("%g done in the last %v", w.Handled-before.Handled, w.At.Sub(before.At).Round(time.Millisecond))
 		}
-		t.Logf("%s: killed %s with %g records in hand, %s, leading %v", when, m.name, w.queued, lately, w.leading)
+		t.Logf("%s: killed %s with %g records in hand, %s, leading %v", when, m.name, w.Queued, lately, w.Leading)
 		return nil
 	})
-	m.seen = work{}
+	m.seen = fleet.Work{}
 }
 
 // restart starts a killed process again and waits until it is ready.
@@ -153,36 +157,6 @@ func (m *member) restart(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.waitReady(t)
-}
-
-// fetch gets a page that must be there.
-func fetch(addr, path string) (string, error) {
-	client := http.Client{Timeout: 5 * time.Second}
-	resp, err := client.Get("http://" + addr + path)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%d %s", resp.StatusCode, body)
-	}
-	return string(body), err
-}
-
-// sum adds up the samples of a metric.
-func sum(text, name string) (sum float64) {
-	for line := range strings.Lines(text) {
-		rest, ok := strings.CutPrefix(line, name)
-		if !ok || rest[0] != '{' && rest[0] != ' ' {
-			continue
-		}
-		fields := strings.Fields(rest[strings.LastIndexByte(rest, '}')+1:])
-		if v, err := strconv.ParseFloat(fields[0], 64); err == nil {
-			sum += v
-		}
-	}
-	return sum
 }
 
 // verdict reads what `leat demo -o json` printed and wants that all of it holds for so many orders.

@@ -56,7 +56,7 @@ const foreignDead, foreignEvents = 5, 2
 
 func besideJava(t *testing.T, classpath, brokers string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	topic := leat.Topic{Name: leattest.Name("foreign"), Carries: []any{Named{}}, Partitions: 2}
 	cluster := kafka.Config{Brokers: strings.Split(brokers, ","), Logger: slog.New(slog.DiscardHandler)}
@@ -116,24 +116,13 @@ func besideJava(t *testing.T, classpath, brokers string) {
 		}
 		return nil
 	})
-	dead := map[string]int{}
-	for w, err := range client.Tail(ctx, kafka.TailConfig{Topics: []string{letters[0].Name}}) {
-		if err != nil {
-			t.Fatal(err)
+	leattest.Within(t, 2*time.Minute, "what is no event has its letters", func() error {
+		dead := deadLetters(ctx, t, client, letters[0].Name)
+		if dead[string(consumer.ReasonNotAnEvent)] != foreignDead || len(dead) != 1 {
+			return fmt.Errorf("dead letters %v, want %d that are no events", dead, foreignDead)
 		}
-		var headers []leat.Header
-		for name, value := range w.Headers() {
-			headers = append(headers, leat.Header{Key: name, Value: value})
-		}
-		d, err := consumer.ParseDeadLetter(headers)
-		if err != nil {
-			t.Fatal(err)
-		}
-		dead[string(d.Reason)]++
-	}
-	if dead[string(consumer.ReasonNotAnEvent)] != foreignDead || len(dead) != 1 {
-		t.Errorf("dead letters %v, want %d that are no events", dead, foreignDead)
-	}
+		return nil
+	})
 
 	read := runJava(ctx, t, classpath, "consume", brokers, topic.Name, fmt.Sprint(foreignDead+foreignEvents+1))
 	for line := range strings.Lines(read) {
@@ -147,6 +136,30 @@ func besideJava(t *testing.T, classpath, brokers string) {
 		}
 	}
 	t.Errorf("Java did not read our event, only:\n%s", read)
+}
+
+// deadLetters counts the records that a topic has dead letters of, by reason.
+func deadLetters(ctx context.Context, t *testing.T, client *kafka.Client, topic string) map[string]int {
+	t.Helper()
+	dead, seen := map[string]int{}, map[leat.Position]bool{}
+	for w, err := range client.Tail(ctx, kafka.TailConfig{Topics: []string{topic}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var headers []leat.Header
+		for name, value := range w.Headers() {
+			headers = append(headers, leat.Header{Key: name, Value: value})
+		}
+		d, err := consumer.ParseDeadLetter(headers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !seen[d.Source] {
+			dead[string(d.Reason)]++
+		}
+		seen[d.Source] = true
+	}
+	return dead
 }
 
 func makeTopics(ctx context.Context, t *testing.T, client *kafka.Client, topics ...leat.Topic) {

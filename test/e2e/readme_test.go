@@ -38,7 +38,7 @@ func TestReadmeServiceAnswersItsOrder(t *testing.T) {
 		"PATH=" + filepath.Dir(binary) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"LEAT_KAFKA_BROKERS=" + addrs[0], "LEAT_LISTEN=" + addrs[1], "LEAT_DATABASE_URL=sqlite:data", "NO_COLOR=1",
 	}
-	dev := "exec " + line(t, lines, "leat dev") + " --data dev --listen " + addrs[0]
+	dev := "exec " + line(t, lines, "leat dev") + " --data dev --registry 127.0.0.1:0 --listen " + addrs[0]
 	broker := start(t, server.ProgramConfig{Argv: []string{"sh", "-c", dev}, Env: env, Dir: dir, Log: filepath.Join(dir, "dev.log")})
 	eventually := func(command, word string) (text string) {
 		leattest.Eventually(t, fmt.Sprintf("%q says %q", command, word), func() error {
@@ -62,11 +62,11 @@ func TestReadmeServiceAnswersItsOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^shop\.orders/\d+@0$`).MatchString(sent) {
+	if !regexp.MustCompile(`(?m)^acme\.orders/\d+@0$`).MatchString(sent) {
 		t.Errorf("leat send does not tell where the order lies: %s", sent)
 	}
-	got := eventually(line(t, lines, "leat tail "), "shop.payment.succeeded.v1")
-	if !strings.Contains(got, `key=o-1 shop.payment.succeeded.v1 {"order_id":"o-1"}`) {
+	got := eventually(line(t, lines, "leat tail "), "acme.payment.succeeded.v1")
+	if !strings.Contains(got, `key=o-1 acme.payment.succeeded.v1 {"order_id":"o-1"}`) {
 		t.Errorf("leat tail shows %s", got)
 	}
 }

@@ -137,7 +137,7 @@ func TestVerdicts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := mutant{name: name, pkg: ".", test: c.test, tags: "x", path: "m.go", old: "a + b", new: c.new}
-			if got, detail := judge(context.Background(), dir, m, time.Minute); got != c.want {
+			if got, detail := judge(context.Background(), dir, m, 10*time.Minute); got != c.want {
 				t.Fatalf("verdict %s, want %s\n%s", got, c.want, detail)
 			}
 		})
@@ -156,7 +156,7 @@ func TestATestThatFailsWithoutItsMutantIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	unsound := sound(context.Background(), dir, []mutant{{name: "good", pkg: ".", test: "TestGood", tags: "x"}, {name: "red", pkg: ".", test: "TestRed", tags: "x"}}, time.Minute)
+	unsound := sound(context.Background(), dir, []mutant{{name: "good", pkg: ".", test: "TestGood", tags: "x"}, {name: "red", pkg: ".", test: "TestRed", tags: "x"}}, 10*time.Minute)
 	if _, told := unsound["red"]; !told || len(unsound) != 1 {
 		t.Errorf("unsound: %v, want red alone", unsound)
 	}

@@ -130,6 +130,9 @@ func (s *servers) env() []string {
 	if s.postgres != nil {
 		env, have = append(env, "LEAT_TEST_POSTGRES="+s.postgres.URL("")), append(have, "postgres")
 	}
+	if more := os.Getenv("LEAT_TEST_REQUIRE"); more != "" {
+		have = append(have, more)
+	}
 	return append(env, "LEAT_TEST_REQUIRE="+strings.Join(have, ","))
 }
 

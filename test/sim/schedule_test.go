@@ -1,27 +1,26 @@
 package sim_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatdev/leat/blob"
+	"github.com/leatdev/leat/consumer/control"
 	"github.com/leatdev/leat/leattest/stack"
 )
 
 const (
 	brokers = 3
-	steps   = 40
 	keys    = 5
 )
 
@@ -30,20 +29,23 @@ var names = []string{"source", "middle", "sink", "watch"}
 // run is one seed at work.
 type run struct {
 	*world
-	t        *testing.T
-	s        *stack.Stack
-	rng      *rand.Rand // of the schedule; used by its one goroutine
-	embedded bool
-	client   *kgo.Client // the test's own
-	trace    []string
+	t      *testing.T
+	s      *stack.Stack
+	rng    *rand.Rand  // of the schedule; used by its one goroutine
+	client *kgo.Client // the test's own
+	desk   *control.Log
+	store  blob.Store // nil: all data is in the records
+	trace  []string
 
-	asked   sync.WaitGroup
-	ops     []made     // what was asked for, N unknown
-	junk    []recordAt // foreign records on items
-	doubled int        // records that were written again
+	asked   sync.WaitGroup // operations that have no answer yet
+	under   sync.WaitGroup // troubles under way
+	ops     []made         // what was asked for, N unknown
+	junk    []recordAt     // foreign records on items
+	doubled map[string]int // records that were written again, by topic
 	faults  []*kfake.FaultHandle
 	cover   *coverage
 	hooks   *hooks
+	tool    sync.Mutex       // held while dead letters go back
 	sources []*stack.Process // guarded by mu
 }
 
@@ -62,15 +64,20 @@ func (r *run) schedule() {
 		r.s.Start(name)
 	}
 	r.refresh()
-	r.hooks.arm(r.rng.IntN(8))
-	for range steps {
+	r.hooks.arm(1 + r.rng.IntN(8))
+	for range r.steps {
 		r.step()
 		time.Sleep(time.Duration(r.rng.IntN(400)) * time.Millisecond)
 	}
+	r.under.Wait()
 	r.hooks.stop() // no crash at a commit point from here on
 	for _, f := range r.faults {
-		r.cover.add("fault.hit", f.Hits())
+		r.cover.add("refused", f.Hits())
 		f.Remove()
+	}
+	for _, of := range losable {
+		r.cover.add("lost "+of.Name(), r.s.LostReplies(of))
+		r.s.LoseReplies(of, 0)
 	}
 	for _, name := range names {
 		if len(r.s.Processes(name)) == 0 {
@@ -81,6 +88,7 @@ func (r *run) schedule() {
 	r.say("heal")
 	r.asked.Wait()
 	r.s.Quiet()
+	r.redriveAll()
 }
 
 func (r *run) step() {
@@ -92,10 +100,15 @@ func (r *run) step() {
 		{6, r.moveLeader},
 		{3, r.shuffleLeaders},
 		{4, r.moveCoordinators},
-		{12, r.loseReplies},
+		{7, r.refuse},
+		{7, r.loseReplies},
 		{6, r.double},
 		{5, r.foreign},
-		{4, r.wait},
+		{3, r.wait},
+		{4, r.stall},
+		{4, r.redrive},
+		{3, r.away},
+		{3, r.command},
 	})
 	r.refresh()
 }
@@ -131,6 +144,9 @@ func (r *run) pick(from []choice) {
 func (r *run) ask() {
 	for range 1 + r.rng.IntN(4) {
 		op := made{Op: fmt.Sprintf("op-%d", len(r.ops)), Key: fmt.Sprintf("key-%d", r.rng.IntN(keys))}
+		if r.claims && r.rng.IntN(2) == 0 {
+			op.Pad = strings.Repeat("x", 2*large)
+		}
 		r.ops = append(r.ops, op)
 		r.decide(op.Op)
 		r.say("ask %s of %s", op.Op, op.Key)
@@ -159,9 +175,9 @@ func (r *run) decide(op string) {
 	case n < 4:
 		f.fails = 1 + r.rng.IntN(3)
 	case n == 4:
-		f.fails = 100 // exhausts its attempts
+		f.doomed = true // exhausts its attempts
 	case n == 5:
-		f.permanent = true
+		f.doomed, f.permanent = true, true
 	case n < 8:
 		f.away = 1 + r.rng.IntN(8)
 	default:
@@ -198,108 +214,25 @@ func (r *run) join() {
 	}
 }
 
+// drain may end badly where a transaction or a commit is cut off by other trouble; then its events come
+// again.
 func (r *run) drain() {
-	if p := r.anyProcess(); p != nil {
-		r.say("drain %v", p)
-		p.Stop()
-		r.cover.add("drain", 1)
+	p := r.anyProcess()
+	if p == nil {
+		return
 	}
+	r.say("drain %v", p)
+	p.Resume() // or it could not say that it goes
+	if err := p.Drain(); err != nil {
+		r.say("drained %v: %v", p, err)
+		r.cover.add("drained badly", 1)
+		return
+	}
+	r.cover.add("drain", 1)
 }
 
 func (r *run) wait() {
-	d := time.Duration(1+r.rng.IntN(15)) * time.Second
+	d := time.Duration(1+r.rng.IntN(10)) * time.Second
 	r.say("wait %v", d)
 	time.Sleep(d)
-}
-
-func (r *run) topic() string { return []string{items.Name, moves.Name}[r.rng.IntN(2)] }
-
-func (r *run) moveLeader() {
-	topic, partition, node := r.topic(), int32(r.rng.IntN(3)), int32(r.rng.IntN(brokers))
-	r.say("move the leader of %s/%d to %d", topic, partition, node)
-	if err := r.s.Cluster.MoveTopicPartition(topic, partition, node); err != nil {
-		r.t.Fatalf("move leader: %v", err)
-	}
-	r.cover.add("leader.moved", 1)
-}
-
-// shuffleLeaders moves the leaders of all partitions of the world's topics. The control topic's stays:
-// a client that follows a single partition asks its old leader without a pause until its metadata may
-// be asked for again, and in a bubble no time passes meanwhile.
-func (r *run) shuffleLeaders() {
-	r.say("shuffle leaders")
-	for _, topic := range []string{items.Name, moves.Name} {
-		for partition := range int32(3) {
-			if err := r.s.Cluster.MoveTopicPartition(topic, partition, int32(r.rng.IntN(brokers))); err != nil {
-				r.t.Fatalf("move leader: %v", err)
-			}
-		}
-	}
-	r.cover.add("leader.moved", 1)
-}
-
-func (r *run) moveCoordinators() {
-	r.say("move coordinators")
-	r.s.Cluster.RehashCoordinators()
-	r.cover.add("coordinator.moved", 1)
-}
-
-// loseReplies makes a few requests of one kind fail: REQUEST_TIMED_OUT is answered although the
-// request was applied, which is what a lost reply looks like.
-func (r *run) loseReplies() {
-	kinds := []struct {
-		key  kmsg.Key
-		errs []*kerr.Error
-	}{
-		{kmsg.Produce, []*kerr.Error{kerr.RequestTimedOut, kerr.NotLeaderForPartition, kerr.NotEnoughReplicasAfterAppend}},
-		{kmsg.OffsetCommit, []*kerr.Error{kerr.RequestTimedOut, kerr.NotCoordinator, kerr.RebalanceInProgress}},
-		{kmsg.EndTxn, []*kerr.Error{kerr.RequestTimedOut, kerr.CoordinatorLoadInProgress}},
-		{kmsg.AddPartitionsToTxn, []*kerr.Error{kerr.ConcurrentTransactions, kerr.NotCoordinator}},
-		{kmsg.InitProducerID, []*kerr.Error{kerr.ConcurrentTransactions, kerr.CoordinatorNotAvailable}},
-		{kmsg.Heartbeat, []*kerr.Error{kerr.RebalanceInProgress, kerr.UnknownMemberID, kerr.NotCoordinator}},
-		{kmsg.JoinGroup, []*kerr.Error{kerr.UnknownMemberID, kerr.NotCoordinator}},
-		{kmsg.Fetch, []*kerr.Error{kerr.NotLeaderForPartition}},
-		{kmsg.OffsetFetch, []*kerr.Error{kerr.NotCoordinator}},
-	}
-	k := kinds[r.rng.IntN(len(kinds))]
-	f := kfake.Fault{Keys: []kmsg.Key{k.key}, Err: k.errs[r.rng.IntN(len(k.errs))], Count: 1 + r.rng.IntN(3)}
-	r.say("lose %d replies to %v: %v", f.Count, k.key.Name(), f.Err.Message)
-	r.faults = append(r.faults, r.s.Cluster.Fault(f))
-}
-
-// double writes records of a topic again, byte for byte, as a sender that does not know better.
-func (r *run) double() {
-	topic := r.topic()
-	records := slices.DeleteFunc(r.s.Broker().ReadAll(r.t, r.s.Topic(topic), kgo.ReadCommitted()), func(rec *kgo.Record) bool {
-		return topic == items.Name && slices.Contains(r.junk, recordAt{rec.Partition, rec.Offset})
-	})
-	if len(records) == 0 {
-		return
-	}
-	from := r.rng.IntN(len(records))
-	for _, old := range records[from:min(from+3, len(records))] {
-		r.write(&kgo.Record{Topic: topic, Key: old.Key, Value: old.Value, Headers: old.Headers})
-		r.doubled++
-		r.cover.add("doubled", 1)
-	}
-	r.say("write records of %s again from %d", topic, from)
-}
-
-// foreign writes bytes that are no event.
-func (r *run) foreign() {
-	rec := &kgo.Record{Topic: items.Name, Key: fmt.Appendf(nil, "key-%d", r.rng.IntN(keys)), Value: []byte("\x00not an event")}
-	if r.rng.IntN(2) == 0 { // an event by its headers, and broken inside
-		rec.Headers = []kgo.RecordHeader{{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_id", Value: fmt.Appendf(nil, "junk-%d", len(r.junk))}, {Key: "ce_type", Value: []byte(made{}.EventType())}, {Key: "ce_source", Value: []byte("nobody")}}
-	}
-	r.write(rec)
-	r.junk = append(r.junk, recordAt{rec.Partition, rec.Offset})
-	r.say("foreign bytes at %d/%d", rec.Partition, rec.Offset)
-}
-
-func (r *run) write(rec *kgo.Record) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := r.client.ProduceSync(ctx, rec).FirstErr(); err != nil {
-		r.t.Fatalf("write to %s: %v", rec.Topic, err)
-	}
 }

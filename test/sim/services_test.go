@@ -24,63 +24,92 @@ type made struct {
 	Op  string `json:"op"`
 	Key string `json:"key"`
 	N   int    `json:"n"`
+	Pad string `json:"pad,omitempty"` // makes some events large
 }
 
 func (made) EventType() string  { return "sim.item.made.v1" }
 func (e made) EventKey() string { return e.Key }
 
-// moved says that middle took a made into account.
+// moved says that middle took a made into account, and which record of it.
 type moved struct {
-	Op  string `json:"op"`
-	Key string `json:"key"`
-	N   int    `json:"n"`
+	Op   string `json:"op"`
+	Key  string `json:"key"`
+	N    int    `json:"n"`
+	Part int32  `json:"part"`
+	At   int64  `json:"at"`
+	Pad  string `json:"pad,omitempty"`
 }
 
 func (moved) EventType() string  { return "sim.item.moved.v1" }
 func (e moved) EventKey() string { return e.Key }
+
+func move(e *leat.Event[made]) moved {
+	at := e.Position()
+	return moved{e.Data.Op, e.Data.Key, e.Data.N, at.Partition, at.Offset, e.Data.Pad}
+}
 
 var (
 	items = leat.Topic{Name: "sim.items", Carries: []any{made{}}, Partitions: 3}
 	moves = leat.Topic{Name: "sim.moves", Carries: []any{moved{}}, Partitions: 3}
 )
 
-// fate is what the handlers of middle do with one operation.
+// fate is what the handler of middle does with one operation.
 type fate struct {
-	fails     int  // attempts that fail first
-	away      int  // attempts that say that the infrastructure is away, before those
-	permanent bool // then it fails for good
+	away      int  // attempts that say that the infrastructure is away
+	fails     int  // attempts that fail after those, few enough for it to come through
+	doomed    bool // then it fails until it is mended
+	permanent bool // and says so
+	mended    bool // it was doomed
 }
 
 // world is what a run's services and its schedule share, as the real world would be.
 type world struct {
-	park bool // middle parks what fails, in place of retries inside only
+	play
 
 	mu      sync.Mutex
 	fates   map[string]*fate
 	retries int              // failed attempts that really happened
 	aways   int              // unavailable ones
 	seen    map[string][]int // by key, what watch saw
+	outage  bool             // what watch calls is away
+	outaged int              // attempts of watch that met that
 }
 
 func (w *world) services() []service.Config {
 	quick := consumer.WithRetry(leat.Retry{Attempts: 4, Base: 20 * time.Millisecond, Max: time.Second})
-	middle := []leat.HandlerOption{quick}
+	way := []leat.HandlerOption{quick}
 	if w.park {
-		middle = []leat.HandlerOption{
+		way = []leat.HandlerOption{
 			consumer.WithRetry(leat.Retry{Attempts: 1}),
 			consumer.Park(leat.Parking{Tiers: []time.Duration{time.Second, 3 * time.Second, 5 * time.Second}}),
 		}
 	}
+	// An outage must not cost an event its attempts: the breaker opens before they are used up.
+	patient := consumer.WithRetry(leat.Retry{Attempts: 6, Base: 20 * time.Millisecond, Max: 200 * time.Millisecond})
+	breaker := consumer.Breaker(leat.Breaker{Rate: 0.01, Min: 2, Pause: time.Second, Probes: 2})
 	return []service.Config{
-		{Name: "source", Owns: []leat.Topic{items}, Migrations: migrations, Routes: makeRoute},
-		{Name: "middle", Owns: []leat.Topic{moves}, Migrations: migrations, Handlers: []leat.Handler{outbox.Once(items, w.move, middle...)}},
+		{Name: "source", Owns: []leat.Topic{items}, Migrations: migrations, Routes: w.makeRoute},
+		{Name: "middle", Owns: []leat.Topic{moves}, Migrations: migrations, Handlers: []leat.Handler{w.middle(way)}},
 		{Name: "sink", Migrations: migrations, Handlers: []leat.Handler{outbox.Once(moves, take, quick)}},
-		{Name: "watch", Handlers: []leat.Handler{consumer.On(items, w.watch)}},
+		{Name: "watch", Handlers: []leat.Handler{consumer.On(items, w.watch, patient, breaker)}},
 	}
 }
 
+// middle is the link of the chain that the seed has drawn.
+func (w *world) middle(way []leat.HandlerOption) leat.Handler {
+	switch w.link {
+	case transform:
+		return consumer.Transform(items, w.turn, way...)
+	case batch:
+		return outbox.OnceBatch(items, w.moveAll, way...)
+	case together:
+		return outbox.Once(items, w.move, append(way, outbox.Together(4))...)
+	}
+	return outbox.Once(items, w.move, way...)
+}
+
 // makeRoute counts a key up, once per operation id, and says so.
-func makeRoute(s *service.Service) service.Routes {
+func (w *world) makeRoute(s *service.Service) service.Routes {
 	return service.Routes{"POST /make": func(rw http.ResponseWriter, r *http.Request) {
 		var m made
 		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
@@ -115,10 +144,22 @@ func (w *world) move(ctx context.Context, tx *outbox.Tx, e *leat.Event[made]) er
 	if err := effect(ctx, tx, e.Data.Key, e.Data.N, e.ID()); err != nil {
 		return err
 	}
-	if err := tx.Publish(ctx, moved(e.Data)); err != nil {
+	if err := tx.Publish(ctx, move(e)); err != nil {
 		return err
 	}
 	return w.fail(e.Data.Op)
+}
+
+func (w *world) moveAll(ctx context.Context, tx *outbox.Tx, events []*leat.Event[made]) error {
+	var faults []error
+	for i, e := range events {
+		faults = append(faults, leat.FaultAt(i, w.move(leat.NewContext(ctx, e.Envelope), tx, e)))
+	}
+	return errors.Join(faults...)
+}
+
+func (w *world) turn(_ context.Context, e *leat.Event[made]) ([]moved, error) {
+	return []moved{move(e)}, w.fail(e.Data.Op)
 }
 
 func (w *world) fail(op string) error {
@@ -136,10 +177,30 @@ func (w *world) fail(op string) error {
 		f.fails--
 		w.retries++
 		return fmt.Errorf("operation %s does not feel like it", op)
-	case f.permanent:
-		return leat.Permanent(fmt.Errorf("operation %s never will", op))
+	case f.doomed && f.permanent:
+		return leat.Permanent(fmt.Errorf("operation %s will not", op))
+	case f.doomed:
+		w.retries++
+		return fmt.Errorf("operation %s can not", op)
 	}
 	return nil
+}
+
+// mend lets what was to fail succeed from now on.
+func (w *world) mend(op string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := w.fates[op]; f != nil && f.doomed {
+		f.doomed, f.mended = false, true
+	}
+}
+
+// fateOf says how an operation has to end.
+func (w *world) fateOf(op string) (doomed, mended bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.fates[op]
+	return f != nil && f.doomed, f != nil && f.mended
 }
 
 func take(ctx context.Context, tx *outbox.Tx, e *leat.Event[moved]) error {
@@ -149,6 +210,10 @@ func take(ctx context.Context, tx *outbox.Tx, e *leat.Event[moved]) error {
 func (w *world) watch(_ context.Context, e *leat.Event[made]) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.outage {
+		w.outaged++
+		return errors.New("what it calls is away")
+	}
 	w.seen[e.Data.Key] = append(w.seen[e.Data.Key], e.Data.N)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -269,7 +270,8 @@ func (w *world) place(i int) {
 
 // work lets every group take its events in order, each once, and give up what is bad.
 func (w *world) work() {
-	for name, takes := range groups {
+	for _, name := range slices.Sorted(maps.Keys(groups)) { // or a seed would not make one history
+		takes := groups[name]
 		g := &group{done: map[string]bool{}}
 		for _, topic := range shopTopics {
 			types, reads := takes[topic]

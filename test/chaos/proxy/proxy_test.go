@@ -14,6 +14,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/test/chaos/proxy"
@@ -119,7 +120,12 @@ func dial(t *testing.T, addr, name string) *caller {
 	return &caller{Conn: c, name: name}
 }
 
-const silence = 150 * time.Millisecond
+// silence is how long a connection says nothing that is to say nothing; patience bounds the wait for one
+// that is to say something, or to break.
+const (
+	silence  = 150 * time.Millisecond
+	patience = time.Minute
+)
 
 var errSilent = errors.New("no answer")
 
@@ -130,7 +136,7 @@ func (c *caller) call(api proxy.API, body string) (time.Duration, error) {
 	if _, err := c.Write(request(api, c.n, c.name, body)); err != nil {
 		return 0, err
 	}
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(patience))
 	got, err := readFrame(c)
 	if err != nil {
 		return 0, err
@@ -144,15 +150,15 @@ func (c *caller) call(api proxy.API, body string) (time.Duration, error) {
 // fate says what comes of a request that is not to be answered: errSilent where its connection stays
 // open, as want says, otherwise how it breaks.
 func (c *caller) fate(api proxy.API, want error) error {
-	patience := 5 * time.Second
+	wait := patience
 	if errors.Is(want, errSilent) {
-		patience = silence
+		wait = silence
 	}
 	c.n++
 	if _, err := c.Write(request(api, c.n, c.name, "")); err != nil {
 		return err
 	}
-	_ = c.SetReadDeadline(time.Now().Add(patience))
+	_ = c.SetReadDeadline(time.Now().Add(wait))
 	_, err := readFrame(c)
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return errSilent
@@ -286,7 +292,7 @@ func TestOtherProtocolsPass(t *testing.T) {
 		if _, err := io.WriteString(c, text); err != nil {
 			return "", err
 		}
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		return echo.ReadString('\n')
 	}
 	if got, err := say("select 1\n"); err != nil || got != "select 1\n" {
@@ -307,7 +313,7 @@ func TestWhatIsNoFrameEndsItsConnection(t *testing.T) {
 		if _, err := io.WriteString(c, nonsense); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
 		if _, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("%q is answered", nonsense)
 		} else if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
@@ -353,7 +359,8 @@ func TestTheReplyToACommitIsLost(t *testing.T) {
 		if err := cl.BeginTransaction(); err != nil {
 			t.Fatal(err)
 		}
-		if err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte("paid")}).FirstErr(); err != nil {
+		paid := &kgo.Record{Topic: topic, Value: []byte("paid")}
+		if err := errors.Join(cl.ProduceSync(ctx, paid).FirstErr(), kafka.AwaitTopic(ctx, cl, paid)); err != nil {
 			t.Fatal(err)
 		}
 		ending := cl.EndTransaction(ctx, kgo.TryCommit)
@@ -361,8 +368,11 @@ func TestTheReplyToACommitIsLost(t *testing.T) {
 		if n := lift(); n != 1 {
 			t.Errorf("%d replies were lost, want 1", n)
 		}
-		if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 1 {
-			t.Errorf("%d records are committed, want 1", len(got))
-		}
+		leattest.Eventually(t, "its marker is written", func() error { // Kafka answers to a commit before that
+			if got := b.ReadAll(t, topic, kgo.ReadCommitted()); len(got) != 1 {
+				return fmt.Errorf("%d records are committed, want 1", len(got))
+			}
+			return nil
+		})
 	})
 }

@@ -22,7 +22,7 @@ public class Foreign {
 
     static void produce(Properties p, String topic) throws Exception {
         p.put("compression.type", "gzip");
-        p.put("delivery.timeout.ms", "40000");
+        p.put("delivery.timeout.ms", "120000");
         try (KafkaProducer<byte[], byte[]> producer = new KafkaProducer<>(p, new ByteArraySerializer(), new ByteArraySerializer())) {
             List<Future<RecordMetadata>> sent = new java.util.ArrayList<>();
             sent.add(producer.send(new ProducerRecord<>(topic, bytes("k"), bytes("plain text"))));
@@ -50,7 +50,7 @@ public class Foreign {
         p.put("group.id", topic + ".java");
         p.put("auto.offset.reset", "earliest");
         p.put("isolation.level", "read_committed");
-        long end = System.currentTimeMillis() + 60_000;
+        long end = System.currentTimeMillis() + 300_000;
         try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(p, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             consumer.subscribe(List.of(topic));
             for (int n = 0; n < want && System.currentTimeMillis() < end; ) {
