@@ -79,15 +79,22 @@ func (r *rig) folded() (names []string) {
 	return names
 }
 
+// awaitUnparked waits until the members hold every partition, and nothing of it is parked: one that is on
+// its way from owner to owner has nothing parked either, in anybody's eyes.
 func (r *rig) awaitUnparked(members ...*member) {
 	r.t.Helper()
 	leattest.Within(r.t, 5*time.Minute, "nothing is parked", func() error {
+		held := map[int32]bool{}
 		for _, m := range members {
 			for _, p := range m.Stats().Partitions {
 				if p.ParkedKeys > 0 || p.Claiming {
 					return fmt.Errorf("%s/%d: %d keys, %d events", p.Topic, p.Partition, p.ParkedKeys, p.ParkedEvents)
 				}
+				held[p.Partition] = p.Topic == r.topic.Name
 			}
+		}
+		if len(held) < r.partitions {
+			return fmt.Errorf("%d of %d partitions are held", len(held), r.partitions)
 		}
 		return nil
 	})

@@ -47,6 +47,8 @@ type rig struct {
 	group string
 	log   *slog.Logger
 
+	partitions int // of the topic
+
 	protocol string        // of the groups
 	session  time.Duration // of their members
 	out      leat.Topic    // of transforms
@@ -100,7 +102,7 @@ func newRig(t testing.TB, b *broker.Broker, partitions int) *rig {
 	name := b.Name("orders")
 	b.CreateTopic(t, name, partitions, nil)
 	return &rig{
-		t: t, b: b, group: b.Name("group"), log: testLogger(t), session: 6 * time.Second,
+		t: t, b: b, group: b.Name("group"), log: testLogger(t), session: 6 * time.Second, partitions: partitions,
 		topic: leat.Topic{Name: name, Carries: []any{Placed{}, Paid{}}},
 	}
 }
