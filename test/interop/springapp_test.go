@@ -165,10 +165,15 @@ func (a *springApp) do(t *testing.T, order, want string) {
 	}
 }
 
-// runLeat runs the group on leat's side until the function that it returns is called.
-func (w *springWorld) runLeat(t *testing.T, fails string) (stop func()) {
+// runLeat runs the group on leat's side until the function that it returns is called. Where held is not nil,
+// what is to fail and has a retry topic is in hand until then: it is passed on by a group that ends, and
+// whoever comes next makes the next attempt.
+func (w *springWorld) runLeat(t *testing.T, fails string, held chan struct{}) (stop func()) {
 	t.Helper()
-	cfg := consumer.Config{Group: w.group, Kafka: w.b.Config(), CommitInterval: 100 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)}
+	cfg := consumer.Config{
+		Group: w.group, Kafka: w.b.Config(), CommitInterval: 100 * time.Millisecond, DrainTimeout: 2 * time.Minute,
+		Logger: slog.New(slog.DiscardHandler),
+	}
 	for _, s := range w.topics {
 		cfg.Handlers = append(cfg.Handlers, consumer.On(s.topic, func(_ context.Context, e *leat.Event[thing]) error {
 			id := e.Data.ID
@@ -177,6 +182,9 @@ func (w *springWorld) runLeat(t *testing.T, fails string) (stop func()) {
 			}
 			w.seen.add(sight{id: id, topic: e.Position().Topic, attempt: e.Attempt(), at: time.Now()})
 			if strings.Contains(id, fails) {
+				if held != nil && len(s.options) > 0 {
+					<-held
+				}
 				return errNoLuck
 			}
 			return nil
@@ -191,6 +199,9 @@ func (w *springWorld) runLeat(t *testing.T, fails string) (stop func()) {
 	go func() { ended <- c.Run(ctx) }() // ends in stop
 	stop = sync.OnceFunc(func() {
 		cancel()
+		if held != nil {
+			close(held)
+		}
 		if err := <-ended; err != nil {
 			t.Errorf("the group ended: %v", err)
 		}

@@ -19,6 +19,7 @@ import org.springframework.beans.factory.annotation.Value;
 import org.springframework.context.annotation.AnnotationConfigApplicationContext;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
+import org.springframework.context.support.DefaultLifecycleProcessor;
 import org.springframework.context.support.PropertySourcesPlaceholderConfigurer;
 import org.springframework.core.env.MapPropertySource;
 import org.springframework.kafka.annotation.BackOff;
@@ -70,9 +71,18 @@ public class Spring {
     System.out.flush();
   }
 
+  static final long PATIENCE = 120_000; // milliseconds, in which a stop waits for what is in hand
+
   @Configuration(proxyBeanMethods = false)
   @EnableKafkaRetryTopic
   static class App {
+    @Bean
+    static DefaultLifecycleProcessor lifecycleProcessor() {
+      var processor = new DefaultLifecycleProcessor();
+      processor.setTimeoutPerShutdownPhase(PATIENCE);
+      return processor;
+    }
+
     @Bean
     static PropertySourcesPlaceholderConfigurer placeholders() {
       return new PropertySourcesPlaceholderConfigurer();
@@ -108,6 +118,7 @@ public class Spring {
     @Bean
     ConcurrentKafkaListenerContainerFactory<String, byte[]> kafkaListenerContainerFactory(ConsumerFactory<String, byte[]> consumers) {
       var factory = new ConcurrentKafkaListenerContainerFactory<String, byte[]>();
+      factory.getContainerProperties().setShutdownTimeout(PATIENCE);
       factory.setConsumerFactory(consumers);
       return factory;
     }
@@ -116,6 +127,7 @@ public class Spring {
     ConcurrentKafkaListenerContainerFactory<String, byte[]> recovering(
         ConsumerFactory<String, byte[]> consumers, KafkaTemplate<String, byte[]> template) {
       var factory = new ConcurrentKafkaListenerContainerFactory<String, byte[]>();
+      factory.getContainerProperties().setShutdownTimeout(PATIENCE);
       factory.setConsumerFactory(consumers);
       factory.setCommonErrorHandler(
           new DefaultErrorHandler(new DeadLetterPublishingRecoverer(template), new FixedBackOff(0, 1)));
@@ -129,7 +141,7 @@ public class Spring {
 
     @RetryableTopic(
         attempts = "4", numPartitions = "2", exclude = IllegalArgumentException.class,
-        backOff = @BackOff(delay = 400, multiplier = 3))
+        backOff = @BackOff(delay = 400, multiplier = 10))
     @KafkaListener(topics = "${prefix}.delays", groupId = "${group}")
     void delays(
         ConsumerRecord<String, byte[]> record, @Payload byte[] value,
@@ -141,7 +153,7 @@ public class Spring {
     }
 
     @RetryableTopic(
-        attempts = "3", numPartitions = "2", exclude = IllegalArgumentException.class, backOff = @BackOff(delay = 2000))
+        attempts = "3", numPartitions = "2", exclude = IllegalArgumentException.class, backOff = @BackOff(delay = 10000))
     @KafkaListener(topics = "${prefix}.equal", groupId = "${group}")
     void equal(
         ConsumerRecord<String, byte[]> record, @Payload byte[] value,
@@ -155,7 +167,7 @@ public class Spring {
     @RetryableTopic(
         attempts = "4", numPartitions = "2", exclude = IllegalArgumentException.class,
         topicSuffixingStrategy = TopicSuffixingStrategy.SUFFIX_WITH_INDEX_VALUE,
-        backOff = @BackOff(delay = 400, multiplier = 4, maxDelay = 1600))
+        backOff = @BackOff(delay = 400, multiplier = 25, maxDelay = 10000))
     @KafkaListener(topics = "${prefix}.numbers", groupId = "${group}")
     void numbers(
         ConsumerRecord<String, byte[]> record, @Payload byte[] value,
