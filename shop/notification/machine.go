@@ -21,7 +21,7 @@ type Notice struct {
 	Reason     string
 	Subject    string
 	Text       string
-	Attempt    int64 // to send it, from 1, over all restarts
+	Attempt    int64 // to send it, from 1; what comes back from the park topic goes on counting
 }
 
 // Of is the notice that an event calls for; ok is false where it calls for none. The order of

@@ -84,7 +84,8 @@ const parallel = 8
 func tells[T contract.Event](cfg Config, topic leat.Topic) leat.Handler {
 	tell := func(ctx context.Context, box *outbox.Box, e *leat.Event[T]) error {
 		n, _ := Of(e.Data) // each of the four calls for one
-		sent, err := begin(ctx, box, &n)
+		n.Attempt = int64(e.Attempt())
+		sent, err := begin(ctx, box, n)
 		if err != nil || sent {
 			return err
 		}
@@ -102,13 +103,13 @@ func tells[T contract.Event](cfg Config, topic leat.Topic) leat.Handler {
 }
 
 // begin stores a notice, or finds it, and counts the attempt. sent says that there is nothing to do.
-func begin(ctx context.Context, box *outbox.Box, n *Notice) (sent bool, err error) {
+func begin(ctx context.Context, box *outbox.Box, n Notice) (sent bool, err error) {
 	err = box.Tx(ctx, func(ctx context.Context, tx *outbox.Tx) error {
 		var state string
 		err := tx.QueryRow(ctx, `insert into notice (order_id, reason, customer_id, subject, body, state, attempts)
 			values ($1, $2, $3, $4, $5, 'pending', 1) on conflict (order_id, reason) do update set attempts = notice.attempts + 1
-			returning state, attempts`,
-			n.OrderID, n.Reason, n.CustomerID, n.Subject, n.Text).Scan(&state, &n.Attempt)
+			returning state`,
+			n.OrderID, n.Reason, n.CustomerID, n.Subject, n.Text).Scan(&state)
 		if err != nil {
 			return fmt.Errorf("store notice: %w", err)
 		}
