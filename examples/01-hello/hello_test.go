@@ -51,14 +51,15 @@ func (l *lockedBuffer) String() string {
 }
 
 // start runs the service and waits until it is ready.
-func start(t *testing.T, brokers []string, dir string) *process {
+func start(t *testing.T, brokers []string, dir string, more ...string) *process {
 	t.Helper()
 	addrs, err := server.FreeAddrs(1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{ended: make(chan error, 1), logs: &lockedBuffer{}, address: addrs[0]}
-	p.cmd = exec.Command(os.Args[0], "--kafka-brokers", strings.Join(brokers, ","), "--database-url", "sqlite:"+dir, "--listen", p.address)
+	p.cmd = exec.Command(os.Args[0], "--kafka-brokers", strings.Join(brokers, ","), "--database-url", "sqlite:"+dir, "--listen", p.address, "--drain-timeout", "2m")
+	p.cmd.Args = append(p.cmd.Args, more...)
 	p.cmd.Env = append(os.Environ(), "HELLO_IS_MAIN=1")
 	p.cmd.Stderr = p.logs
 	if err := p.cmd.Start(); err != nil {
@@ -96,7 +97,7 @@ func (p *process) wait(t *testing.T) error {
 	select {
 	case err := <-p.ended:
 		return err
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("the service does not end")
 		return nil
 	}
@@ -194,8 +195,8 @@ func TestOrdersArePaidOnce(t *testing.T) {
 	_ = first.wait(t)
 
 	send(t, cl, "o-2", 700)
-	send(t, cl, "o-3", 100_001) // over the limit: a dead letter
-	second := start(t, dev.Brokers(), dir)
+	send(t, cl, "o-3", 100_001)                                               // over the limit: a dead letter
+	second := start(t, dev.Brokers(), dir, "-X", "session.timeout.ms=120000") // nobody takes its place
 	if got := payments(t, cfg, 2); got["o-1"] == "" || got["o-2"] == "" {
 		t.Errorf("paid %v", got)
 	}
