@@ -168,8 +168,9 @@ func as(k *server.Kafka, user, password string) kafka.Config {
 // hosting is a host that runs until the test ends, and is ready.
 func hosting(t *testing.T, cfg service.HostConfig) *service.Host {
 	t.Helper()
+	cfg.StartTimeout = 3 * time.Minute
 	h, ended := running(t, cfg)
-	leattest.Eventually(t, cfg.Services[0].Name+" is ready", func() error {
+	leattest.Within(t, cfg.StartTimeout, cfg.Services[0].Name+" is ready", func() error {
 		select {
 		case err := <-ended:
 			ended <- nil

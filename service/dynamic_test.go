@@ -100,7 +100,14 @@ func testDynamic(t *testing.T, b *broker.Broker, c *contracts, header bool) {
 	}})
 	publish := func(schemas string, m *dynamicpb.Message, want string) {
 		t.Helper()
-		err := writers[schemas].Tx(t.Context(), func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, m) })
+		var err error
+		leattest.Eventually(t, "the registry answers", func() error {
+			err = writers[schemas].Tx(t.Context(), func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, m) })
+			if leat.IsUnavailable(err) {
+				return err
+			}
+			return nil
+		})
 		if want == "" {
 			if err == nil || !strings.Contains(err.Error(), "leat schema register") {
 				t.Errorf("%s: got %v, want that the schema is not registered", schemas, err)

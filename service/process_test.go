@@ -19,6 +19,7 @@ import (
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
+	"github.com/leatdev/leat/leattest/server"
 	"github.com/leatdev/leat/outbox"
 	"github.com/leatdev/leat/service"
 )
@@ -111,7 +112,7 @@ func (c *child) code(t *testing.T) int {
 	t.Helper()
 	select {
 	case <-c.ended:
-	case <-time.After(2 * time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("the process does not end")
 	}
 	if status := c.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signaled() {
@@ -130,7 +131,7 @@ func TestSignals(t *testing.T) {
 	b := broker.Fake(t, broker.FakeConfig{})
 	t.Run("the first one drains", func(t *testing.T) {
 		t.Parallel()
-		c := spawn(t, nil, append(serve(t, b, t.TempDir()), "--prefix", "one.")...)
+		c := spawn(t, nil, append(serve(t, b, t.TempDir()), "--prefix", "one.", "--drain-timeout", "1m")...)
 		c.said(t, "published")
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 		if code := c.code(t); code != 0 {
@@ -209,7 +210,11 @@ func TestAFaultyDeclarationIsToldInPlaceOfItsManifest(t *testing.T) {
 func TestListenerServesAndCloses(t *testing.T) {
 	t.Parallel()
 	b := broker.Fake(t, broker.FakeConfig{})
-	cfg := service.HostConfig{Services: []service.Config{processService()}, Listen: "127.0.0.1:0", DatabaseURL: "sqlite:" + t.TempDir(), Logger: quiet()}
+	addrs, err := server.FreeAddrs(1) // nobody else is there when it is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := service.HostConfig{Services: []service.Config{processService()}, Listen: addrs[0], DatabaseURL: "sqlite:" + t.TempDir(), Logger: quiet()}
 	cfg.Kafka.Brokers = b.Addrs
 	h, err := service.NewHost(cfg)
 	if err != nil {
@@ -222,14 +227,17 @@ func TestListenerServesAndCloses(t *testing.T) {
 	leattest.Eventually(t, "the host is ready", h.Ready)
 	url := "http://" + h.Addr()
 	for path, want := range map[string]int{"/x": 200, "/readyz": 200, "/livez": 200, "/metrics": 200, "/y": 404} {
-		resp, err := http.Get(url + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%s: %s, want %d", path, resp.Status, want)
-		}
+		leattest.Eventually(t, fmt.Sprintf("%s answers %d", path, want), func() error { // what is ready may stumble
+			resp, err := http.Get(url + path)
+			if err != nil {
+				return err
+			}
+			_ = resp.Body.Close()
+			if resp.StatusCode != want {
+				return errors.New(resp.Status)
+			}
+			return nil
+		})
 	}
 	cancel()
 	if err := <-ended; err != nil {
