@@ -39,7 +39,7 @@ type tally struct {
 // Patience of faults with their targets: for work in hand, and for servers to come back.
 const (
 	busyWithin = 12 * time.Second
-	backWithin = 90 * time.Second
+	backWithin = 5 * time.Minute
 )
 
 // run does every step at its time. When ctx ends, what lasts is healed at once; run returns when all

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
@@ -264,12 +265,17 @@ func (c *chaos) makeTopics(ctx context.Context) error {
 		return fmt.Errorf("make a client: %w", err)
 	}
 	defer cl.Close()
-	made, err := kadm.NewClient(cl).CreateTopics(ctx, writerPartitions, 3, nil, sentTopic.Name, txnTopic.Name)
-	if err == nil {
-		err = made.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("make the writers' topics: %w", err)
+	for _, topic := range []string{sentTopic.Name, txnTopic.Name} {
+		err := persist(ctx, func() error {
+			_, err := kadm.NewClient(cl).CreateTopic(ctx, writerPartitions, 3, nil, topic)
+			if errors.Is(err, kerr.TopicAlreadyExists) { // by a try whose answer came too late
+				return nil
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("make the writers' topic %s: %w", topic, err)
+		}
 	}
 	return nil
 }
@@ -386,7 +392,7 @@ func (c *chaos) suffer(ctx context.Context) error {
 	for _, m := range c.members {
 		if m.service == "" {
 			m.busy.Lock() // behind its last fault
-			if err := m.program.End(30 * time.Second); err != nil {
+			if err := m.program.End(2 * time.Minute); err != nil {
 				return err
 			}
 			m.busy.Unlock()

@@ -201,7 +201,7 @@ func (s *stage) close() error {
 
 // settle waits until the brokers may lose another one of them.
 func (s *stage) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, backWithin)
 	defer cancel()
 	return s.kafka.WaitISR(ctx)
 }
