@@ -17,6 +17,9 @@ import (
 
 var formats = []schema.Format{avro.Format, jsonschema.New(jsonschema.Options{ValidateOnRead: true}), protobuf.Format}
 
+// answerIn is how long a registry has to answer: a busy machine may stand still for many seconds.
+const answerIn = time.Minute
+
 // serve runs leat's registry with the test and returns where.
 func serve(t *testing.T) string {
 	t.Helper()
@@ -47,7 +50,7 @@ func serve(t *testing.T) string {
 
 func client(t *testing.T, url string) *schema.Client {
 	t.Helper()
-	c, err := schema.NewClient(schema.ClientConfig{URLs: []string{url}})
+	c, err := schema.NewClient(schema.ClientConfig{URLs: []string{url}, Timeout: answerIn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +60,7 @@ func client(t *testing.T, url string) *schema.Client {
 // codec is a service's, as if it had just started.
 func codec(t *testing.T, url string, change ...func(*schema.CodecConfig)) *schema.Codec {
 	t.Helper()
-	cfg := schema.CodecConfig{Registry: client(t, url), Formats: formats, AutoRegister: true}
+	cfg := schema.CodecConfig{Registry: client(t, url), Formats: formats, AutoRegister: true, Wait: answerIn}
 	for _, f := range change {
 		f(&cfg)
 	}
