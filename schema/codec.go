@@ -298,8 +298,8 @@ func (c *Codec) newWriter(ctx context.Context, f Format, k *leat.Kind, t reflect
 	if err != nil {
 		return nil, err
 	}
-	subject := SubjectOf(k, s)
-	if err := c.goesOn(ctx, own, s); err != nil {
+	subject := own.Subject
+	if err := c.goesOn(ctx, own); err != nil {
 		return nil, err
 	}
 	got, err := c.registered(ctx, subject, own)
@@ -343,6 +343,7 @@ type Contract struct {
 	Text    string
 	Imports []Import
 	Message string // full name of the Protobuf message; "" in other languages
+	record  string // full name of the record or the message, the title of a JSON Schema; "" without one
 }
 
 // Contract is the schema of the kind, nil where it is encoded as plain JSON, or where its values bring
@@ -377,13 +378,15 @@ func (c *Codec) contract(f Format, k *leat.Kind, t reflect.Type) (*Contract, Sch
 		return nil, nil, err
 	}
 	own.Message = f.MessageOf(t)
-	own.Subject = SubjectOf(k, s)
+	own.record = cmp.Or(own.Message, s.Name())
+	own.Subject = SubjectOf(k, own.record)
 	return own, s, nil
 }
 
-// SubjectOf is the subject that the values of a kind are registered under.
-func SubjectOf(k *leat.Kind, s Schema) string {
-	name := cmp.Or(s.Name(), k.Type)
+// SubjectOf is the subject that the values of a kind are registered under. record is the full name of
+// the record or the message, the title of a JSON Schema; "" without one.
+func SubjectOf(k *leat.Kind, record string) string {
+	name := cmp.Or(record, k.Type)
 	switch k.Subjects {
 	case leat.RecordName:
 		return name

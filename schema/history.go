@@ -19,25 +19,62 @@ func OtherSubjects(topic, record, subject string) (others []string) {
 	return others
 }
 
-// TopicOf is the topic of a record's subject, "" where the subject does not say.
-func TopicOf(subject, record string) string {
+// TopicOf is the topic of a record's subject, "" where the subject does not say. event names the record of
+// a schema that does not name it; s may be nil.
+func TopicOf(subject string, s Schema, event string) string {
 	if topic, ok := strings.CutSuffix(subject, "-value"); ok {
 		return topic
 	}
-	if topic, ok := strings.CutSuffix(subject, "-"+record); ok && record != "" {
-		return topic
+	if s == nil {
+		return ""
 	}
-	return ""
+	topic, _ := cutRecord(subject, s, event)
+	return topic
+}
+
+// RecordOf is the record that a subject is of: a file may hold several.
+func RecordOf(subject string, s Schema) string {
+	if _, record := cutRecord(subject, s, ""); record != "" {
+		return record
+	}
+	return s.Name()
+}
+
+// cutRecord is what stands before and behind a dash in a subject, where that is a record of the schema.
+func cutRecord(subject string, s Schema, event string) (topic, record string) {
+	for i, c := range subject {
+		if record = subject[i+1:]; c == '-' && record != "" && (Holds(s, record) || record == event && s.Name() == "") {
+			return subject[:i], record
+		}
+	}
+	return "", ""
+}
+
+// Holds says whether a schema is of the record, or of a file that has the message.
+func Holds(s Schema, record string) bool {
+	if s.Name() == record {
+		return true
+	}
+	m, ok := s.(Messages)
+	if !ok {
+		return false
+	}
+	index, err := m.MessageIndex(record)
+	if err != nil {
+		return false
+	}
+	name, err := m.MessageName(index)
+	return err == nil && name == record // and not the package's message of that name
 }
 
 // goesOn holds a schema that its subject is about to get to the versions that the event had under
 // another name of the subject. To the registry it would be the first of its subject, and compatible
 // with everything. Where the codec registers nothing, whoever does has looked at that.
-func (c *Codec) goesOn(ctx context.Context, own *Contract, s Schema) error {
+func (c *Codec) goesOn(ctx context.Context, own *Contract) error {
 	if !c.cfg.AutoRegister {
 		return nil
 	}
-	for _, other := range OtherSubjects(own.Kind.Topic, cmp.Or(s.Name(), own.Kind.Type), own.Subject) {
+	for _, other := range OtherSubjects(own.Kind.Topic, cmp.Or(own.record, own.Kind.Type), own.Subject) {
 		was, err := c.cfg.Registry.Version(ctx, other, -1)
 		if errors.Is(err, ErrNotFound) || err == nil && c.formats[was.Type] == nil {
 			continue // nothing, or nothing that this codec writes
@@ -49,7 +86,7 @@ func (c *Codec) goesOn(ctx context.Context, own *Contract, s Schema) error {
 		if err != nil {
 			return fmt.Errorf("read version %d of %s: %w", was.Version, other, err)
 		}
-		if old.Name() != s.Name() {
+		if !Holds(old, own.record) {
 			continue
 		}
 		if err := c.comesAfter(ctx, own, was); err != nil {

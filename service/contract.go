@@ -105,7 +105,7 @@ func (c *Contract) describe(k *leat.Kind) {
 		c.Type, c.Fault = "", err.Error()
 		return
 	}
-	c.Schema, c.Subject = text, schema.SubjectOf(k, s)
+	c.Schema, c.Subject = text, schema.SubjectOf(k, s.Name())
 }
 
 func importOf(im schema.Import) ContractImport {

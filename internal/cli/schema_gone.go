@@ -102,11 +102,10 @@ func (b dirBaseline) gone(ctx context.Context, all bool, there, topics map[strin
 
 // topicOfEarlier is the topic that a version's subject is of, "" where nothing says so.
 func topicOfEarlier(subject string, e earlier) string {
-	name := ""
 	if l := languageOf(e.Type); l != nil {
 		if s, err := l.Parse(e.Schema, e.imports); err == nil {
-			name = s.Name()
+			return schema.TopicOf(subject, s, "")
 		}
 	}
-	return schema.TopicOf(subject, name)
+	return schema.TopicOf(subject, nil, "")
 }

@@ -67,15 +67,16 @@ func (c contract) elsewhere() (record string, all []contract, err error) {
 	if c.key {
 		return "", nil, nil
 	}
-	name := cmp.Or(s.Name(), c.event)
-	for _, other := range schema.OtherSubjects(cmp.Or(c.topic, schema.TopicOf(c.subject, name)), name, c.subject) {
+	record = cmp.Or(c.message, schema.RecordOf(c.subject, s))
+	topic := cmp.Or(c.topic, schema.TopicOf(c.subject, s, c.event))
+	for _, other := range schema.OtherSubjects(topic, cmp.Or(record, c.event), c.subject) {
 		o := c
 		if o.subject = other; c.file != "" {
 			o.file = filepath.Join(filepath.Dir(c.file), other+filepath.Ext(c.file))
 		}
 		all = append(all, o)
 	}
-	return s.Name(), all, nil
+	return record, all, nil
 }
 
 // versionsOf are those of the subject's versions that are of the record, newest first.
@@ -97,7 +98,7 @@ func (c contract) versionsOf(ctx context.Context, base baseline, record string) 
 		if err != nil {
 			return nil, rules, fmt.Errorf("read %s of %s: %w", e.name, c.subject, err)
 		}
-		if s.Name() == record {
+		if schema.Holds(s, record) {
 			e.name += " of " + c.subject
 			of = append(of, e)
 		}

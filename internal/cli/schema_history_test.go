@@ -65,6 +65,23 @@ func TestAnEventIsHeldToItsVersionsUnderAnotherSubject(t *testing.T) {
 	}
 }
 
+// A .proto file's events are looked for by their messages, whichever stands first.
+func TestAMessageIsHeldToItsVersionsUnderAnotherSubject(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const first, paid = `syntax = "proto3"; package shop; message First { int64 n = 1; } `, `message Paid { string id = 1; `
+	d.must("register", d.file("paid-value.proto", first+paid+"}"), "--yes")
+	if status, out := d.schema("check", d.file("paid-shop.Paid.proto", first+`message Paid { int64 id = 1; }`)); status != exitFound || !strings.Contains(out, "of paid-value at BACKWARD") {
+		t.Errorf("a break under another subject: exit status %d\n%s", status, out)
+	}
+	if out := d.must("check", d.file("paid-shop.Paid.proto", first+paid+"string note = 2; }")); !strings.HasPrefix(out, contractOK) || !strings.Contains(out, "of paid-value at BACKWARD") {
+		t.Errorf("a field more: %s", out)
+	}
+	if out := d.must("check", d.file("paid-shop.Bill.proto", `syntax = "proto3"; package shop; message Bill { int64 no = 1; }`)); !strings.HasPrefix(out, contractNew) {
+		t.Errorf("another event of the topic: %s", out)
+	}
+}
+
 // The way back is held to what was written meanwhile.
 func TestAnEventThatComesBackToItsOldSubjectIsHeldToTheLaterVersions(t *testing.T) {
 	t.Parallel()

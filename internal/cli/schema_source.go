@@ -29,6 +29,7 @@ type contract struct {
 	imports []schema.Import
 	from    string // where it comes from, for people
 	event   string // type; "": a file's
+	message string // of the Protobuf text; "": a file's, or another language
 	topic   string // "": a file's
 	key     bool   // of the topic's keys
 	file    string // "": a Go type
@@ -112,7 +113,7 @@ func contractsOf(name string, own []service.Contract) []contract {
 		}
 		all = append(all, contract{
 			subject: c.Subject, typ: c.Type, text: c.Schema, imports: c.SchemaImports(), fault: c.Fault,
-			from: "service " + name + ", " + of, event: c.Event, topic: c.Topic, key: c.Key, derived: !c.Written, plain: c.Encoding == leat.PlainJSON,
+			from: "service " + name + ", " + of, event: c.Event, message: c.Message, topic: c.Topic, key: c.Key, derived: !c.Written, plain: c.Encoding == leat.PlainJSON,
 		})
 	}
 	return all

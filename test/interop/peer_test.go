@@ -26,6 +26,7 @@ type question struct {
 
 	Key    bool `json:"key,omitempty"`    // it is a key, not a value
 	Header bool `json:"header,omitempty"` // the schema goes into a header
+	Found  bool `json:"found,omitempty"`  // the schema is registered under the record's subject of the topic
 	Value  any  `json:"value,omitempty"`
 	record
 }

@@ -106,6 +106,18 @@ func messages[T proto.Message](t *testing.T, p *peer, url, name string, m T, hea
 	if diff := cmp.Diff(document(t, string(text)), p.ask(t, q).Value); diff != "" {
 		t.Errorf("%s: what leat wrote is read as (-want +got):\n%s", d.FullName(), diff)
 	}
+
+	if d.Parent() != d.ParentFile() {
+		return // confluent-kafka finds nothing nested in the latest version: KeyError
+	}
+	topic := carrying[T](name + "-found")
+	topic.Subjects = leat.TopicRecordName
+	write(t, codec(t, url, change...), topic, m)
+	q.Do, q.Topic, q.Value, q.Found, q.record = "write", topic.Name, document(t, string(text)), true, record{}
+	got, err = read[T](codec(t, url), topic, p.ask(t, q).record)
+	if diff := cmp.Diff(m, got, protocmp.Transform()); diff != "" || err != nil {
+		t.Errorf("%s: written by the subject that leat registered, leat reads %v (-want +got):\n%s", d.FullName(), err, diff)
+	}
 }
 
 // files are the descriptors of a file and its imports, each after those that it needs.

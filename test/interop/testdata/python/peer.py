@@ -6,7 +6,11 @@ import decimal
 import json
 import sys
 
-from confluent_kafka.schema_registry import SchemaRegistryClient, header_schema_id_serializer
+from confluent_kafka.schema_registry import (
+    SchemaRegistryClient,
+    header_schema_id_serializer,
+    topic_record_subject_name_strategy,
+)
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
@@ -65,6 +69,8 @@ def serializer(q, registry):
     if q["type"] == "JSON":
         return JSONSerializer(q["schema"], registry, conf=conf), q["value"]
     message = message_class(q)
+    if q.get("found"):  # nothing is registered: the event's own subject has to be there
+        conf |= {"subject.name.strategy": topic_record_subject_name_strategy, "auto.register.schemas": False, "use.latest.version": True}
     return ProtobufSerializer(message, registry, conf), json_format.ParseDict(q["value"], message())
 
 
