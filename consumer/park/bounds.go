@@ -30,7 +30,7 @@ func (c *Core) move() {
 		if c.fold.next-k.start <= int64(c.cfg.MaxScan) {
 			return
 		}
-		if len(k.queue) > c.cfg.MaxMove || k.own.unread > 0 || !c.fold.without.has(withoutMoveRules) && (k.dead > 0 || k.hold != nil) {
+		if len(k.queue) > c.cfg.MaxMove || k.own.unread > 0 || !c.fold.without.has(withoutMoveRules) && (k.dead > 0 || k.hold != nil || k.torn) {
 			continue
 		}
 		c.moveKey(k)

@@ -82,6 +82,7 @@ type key struct {
 	start      int64 // of the record from which on all of it can be folded; -1: not active
 	prev, next *key
 	move       mark // MoveBegin without its MoveEnd; at -1: none
+	torn       bool // a Fin of it was early: whoever folds it has to see what makes that void, so it does not move
 	own        own
 }
 
@@ -191,6 +192,10 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 		if r.Round < e.round && !f.without.has(withoutRound) {
 			return false
 		}
+		if f.early(k, e) {
+			k.torn = true
+			return false
+		}
 		f.leave(k, e)
 		e.round, e.state = max(r.Round, e.round), finished
 	case Redrive:
@@ -202,6 +207,13 @@ func (f *Fold) turn(k *key, e *entry, r Record, offset int64) bool {
 		f.enter(k, e)
 	}
 	return true
+}
+
+// early says whether an event waits that was to be finished before this one: the cluster has refused its
+// Fin, and taken this one's before the owner heard of it. Both run again; if the earlier one alone did,
+// the last effect would be its.
+func (f *Fold) early(k *key, e *entry) bool {
+	return e.state == queued && !e.behind && k.queue[0] != e && !f.without.has(withoutTurn)
 }
 
 // count adds a dead event to the hold of its key, which it may begin.
@@ -328,7 +340,7 @@ func (f *Fold) moved(k *key, r Record) bool {
 		return false
 	}
 	if !f.without.has(withoutMoveRules) {
-		if k.dead > 0 || k.hold != nil {
+		if k.dead > 0 || k.hold != nil || k.torn {
 			return false
 		}
 		for _, e := range k.queue {

@@ -80,6 +80,8 @@ func TestStateOfAKeyIsTheFoldOfItsRecords(t *testing.T) {
 	}{
 		"parked":                             {[]Record{mark1, rec(Park, 1, 1, 0), rec(Park, 1, 0, 0)}, "K from 1: 0/0@2 1/0@1"},
 		"done":                               {[]Record{mark1, rec(Park, 1, 0, 0), rec(Fin, 1, 0, 0)}, ""},
+		"done before its turn":               {[]Record{mark1, rec(Park, 1, 0, 0), rec(Park, 1, 1, 0), rec(Fin, 1, 1, 0)}, "K from 1: 0/0@1 1/0@2"},
+		"redriven, done before its turn":     {[]Record{mark1, rec(Dead, 1, 0, 0), rec(Park, 1, 1, 0), rec(Redrive, 0, 0, 1), rec(Fin, 1, 0, 1)}, "K from 1: 1/0@2"},
 		"old owner's, late":                  {[]Record{mark1, mark2, rec(Park, 1, 0, 0)}, ""},
 		"old marker after a newer":           {[]Record{mark2, mark1, rec(Park, 1, 0, 0), rec(Park, 2, 1, 0)}, "K from 3: 1/0@3"},
 		"marker twice":                       {[]Record{mark1, rec(Park, 1, 0, 0), mark1, rec(Park, 1, 1, 0)}, "K from 1: 0/0@1 1/0@3"},

@@ -23,7 +23,7 @@ func (f *Fold) settleKey(k *key, offset int64) {
 		f.unlink(k)
 	}
 	if !k.active() {
-		k.move.at = -1
+		k.move.at, k.torn = -1, false
 		k.queue = nil
 		f.drop(k)
 	}

@@ -162,6 +162,17 @@ func (w *world) fateChoices(i int, o *owner, add adder) {
 			w.join()
 		}, "%d: loses the partition, %d begins", i, len(w.owners))
 	}
+	if w.refused < w.refusals && len(o.flight) > 0 && more {
+		add(false, func(w *world) {
+			w.refused++
+			w.disturbed = true
+			o := w.owners[i]
+			o.flight, o.torn = o.flight[1:], true
+		}, "%d: %s is refused", i, show(o.flight[0]))
+	}
+	if o.torn {
+		add(true, func(w *world) { w.end(w.owners[i]) }, "%d: hears of it; a new epoch", i)
+	}
 	if w.gaveUp < w.produce && len(o.flight) > 0 {
 		if w.resend {
 			add(false, func(w *world) {

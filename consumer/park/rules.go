@@ -18,6 +18,7 @@ const (
 	withoutHoldID                        // a blocked Dead counts under any hold
 	withoutLater                         // events before the hold's first dead letter are blocked too
 	withoutCount                         // a release counts whatever the hold has
+	withoutTurn                          // a Fin ends an event before its turn
 	withoutMoveRules                     // a key moves with a dead letter due
 )
 

@@ -24,6 +24,7 @@ var broken = map[string]setup{
 	"commit wait":      {keys: "KK", owners: 2, crashes: 1, failures: 2, without: withoutCommitWait},
 	"de-dupe":          {keys: "LK", owners: 2, crashes: 1, failures: 1, without: withoutDedupe},
 	"round in Fin":     {keys: "K", owners: 2, crashes: 1, failures: 1, redrive: true, without: withoutRound},
+	"turn":             {keys: "KK", owners: 2, refusals: 1, failures: 1, without: withoutTurn},
 	"hold id": {keys: "KK", owners: 2, crashes: 1, failures: 1, hold: true, without: withoutHoldID, after: append(slices.Clone(held),
 		"0: dead letter 0/0", "tool: stage(e0, 0/1) of hold 1", "0: reads stage(e0, 0/1) of hold 1 at 2", "tool: release(e0) of hold 1 with 1")},
 	"only later blocked": {keys: "KK", owners: 2, crashes: 1, failures: 2, hold: true, inbox: true, without: withoutLater},

@@ -15,6 +15,7 @@ type setup struct {
 	moves    int    // of the partition to a new owner while the old one goes on as zombies says
 	failures int    // attempts that fail
 	produce  int    // appends that the producer gives up; they may land all the same
+	refusals int    // appends that the cluster refuses and takes those behind them, before the owner hears of it
 	zombies  zombies
 	inbox    bool // handlers take effect once per event
 	txn      bool // what is decided leaves in transactions, with the effects that it is about and both offsets
@@ -53,6 +54,7 @@ type world struct {
 	inboxed                                  uint64
 	tool                                     tool
 	crashed, moved, failed, gaveUp, repeated int
+	refused                                  int
 	disturbed                                bool // a crash or a move happened
 	fault                                    string
 }
@@ -71,6 +73,7 @@ type owner struct {
 	dues    []Event
 	posts   []Event
 	flight  []Record
+	torn    bool      // one of its records was refused
 	writing []outcome // txn: on their way through the writer
 	ready   []outcome // txn: for the next transaction
 }
@@ -384,7 +387,7 @@ func (w *world) bytes(b []byte) []byte {
 	}
 	b = num(b, w.com.Source, w.com.Park, w.com.Meta.Claimed, w.com.Meta.AtLow, int64(w.inboxed), int64(w.tool.redriven))
 	b = num(b, int64(w.above))
-	b = num(b, int64(w.crashed), int64(w.moved), int64(w.failed), int64(w.gaveUp), int64(w.repeated), int64(len(w.owners)))
+	b = num(b, int64(w.crashed), int64(w.moved), int64(w.failed), int64(w.gaveUp), int64(w.repeated), int64(w.refused), int64(len(w.owners)))
 	b = events(b, w.letters)
 	b = events(b, w.post)
 	b = records(b, w.late)
@@ -396,7 +399,7 @@ func (w *world) bytes(b []byte) []byte {
 		if !o.alive {
 			continue
 		}
-		b = num(b, int64(i), o.read, int64(o.settled), int64(o.offered), o.base)
+		b = num(b, int64(i), o.read, int64(o.settled), int64(o.offered), o.base, bit(o.torn))
 		b = outcomes(b, o.writing)
 		b = outcomes(b, o.ready)
 		for k := byte('K'); k <= 'L'; k++ {
@@ -441,7 +444,7 @@ func (f *Fold) bytes(b []byte) []byte {
 
 // bytes is what the fold has of an active key.
 func (k *key) bytes(b []byte) []byte {
-	b = num(b, k.start, k.move.at, k.move.epoch, int64(k.dead), int64(len(k.queue)))
+	b = num(b, k.start, k.move.at, k.move.epoch, bit(k.torn), int64(k.dead), int64(len(k.queue)))
 	for _, e := range k.queue {
 		b = num(b, e.offset, int64(e.round))
 	}
