@@ -41,9 +41,8 @@ func Real(t testing.TB) *Broker {
 	b := At(strings.Split(leattest.Need(t, "kafka"), ",")...)
 	ctx, cancel := context.WithTimeout(t.Context(), answerIn)
 	defer cancel()
-	if err := b.Client(t).Ping(ctx); err != nil {
-		t.Fatalf("reach LEAT_TEST_KAFKA=%s: %v", strings.Join(b.Addrs, ","), err)
-	}
+	cl := b.Client(t)
+	leattest.Within(t, answerIn, "LEAT_TEST_KAFKA="+strings.Join(b.Addrs, ",")+" answers", func() error { return cl.Ping(ctx) })
 	return b
 }
 

@@ -114,9 +114,7 @@ func TestConfigReachesTheCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cl.Close()
-		if err := cl.Ping(t.Context()); err != nil {
-			t.Error(err)
-		}
+		leattest.Eventually(t, "the cluster answers", func() error { return cl.Ping(t.Context()) })
 	}
 	broker.Each(t, reach)
 	synctest.Test(t, func(t *testing.T) { reach(t, broker.Fake(t, broker.FakeConfig{Virtual: true})) })

@@ -70,7 +70,7 @@ func listed(ctx context.Context, list func(context.Context, ...string) (kadm.Lis
 		if err == nil {
 			err = offsets.Error()
 		}
-		if !kerr.IsRetriable(err) {
+		if !passes(err) {
 			return offsets, err
 		}
 		select {
@@ -79,6 +79,13 @@ func listed(ctx context.Context, list func(context.Context, ...string) (kadm.Lis
 			return nil, errors.Join(context.Cause(ctx), err)
 		}
 	}
+}
+
+// passes tells whether an error is one that another try may not meet: the broker's own word for it, or none
+// of the broker's at all, since it did not answer.
+func passes(err error) bool {
+	_, said := errors.AsType[*kerr.Error](err)
+	return err != nil && (!said || kerr.IsRetriable(err))
 }
 
 // readTo reads until every partition in open has reached its end.

@@ -30,7 +30,7 @@ func (b *Broker) CreateTopic(t testing.TB, name string, partitions int, configs 
 	leattest.Within(t, answerIn, "topic "+name+" is made", func() error {
 		_, err := adm.CreateTopic(ctx, int32(partitions), -1, keep, name)
 		switch {
-		case kerr.IsRetriable(err):
+		case passes(err):
 			made = true
 			return err
 		case b.Real() && errors.Is(err, kerr.InvalidReplicationFactor): // no broker is there for its controller, for a moment

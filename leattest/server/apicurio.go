@@ -89,7 +89,7 @@ func (a *Apicurio) start(ctx context.Context, install string, cfg ApicurioConfig
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, startIn)
 	defer cancel()
 	for !a.answers(ctx) {
 		select {

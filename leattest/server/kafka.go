@@ -14,8 +14,8 @@ import (
 )
 
 // startIn bounds every start and restart, on top of the caller's context: a slow
-// machine under load needs a quarter of it.
-const startIn = 90 * time.Second
+// machine under load needs an eighth of it.
+const startIn = 3 * time.Minute
 
 // KafkaConfig says which Kafka StartKafka runs; the zero value is one node of
 // KafkaVersion without security.

@@ -105,7 +105,7 @@ func (p *Postgres) configure() error {
 		"synchronous_commit":        "on",
 		"full_page_writes":          "on",
 		"shared_buffers":            "32MB",
-		"wal_sender_timeout":        "10s",
+		"wal_sender_timeout":        "60s", // a machine that stalls ends no stream
 		"max_wal_size":              "256MB",
 		"timezone":                  "UTC",
 	}
@@ -214,7 +214,7 @@ func (p *Postgres) answers(ctx context.Context) error {
 
 // stop ends the server fast (SIGINT): SIGTERM would wait for clients, and a kill
 // would leave its shared memory behind.
-func (p *Postgres) stop() error { return p.process.end(syscall.SIGINT, 10*time.Second) }
+func (p *Postgres) stop() error { return p.process.end(syscall.SIGINT, time.Minute) }
 
 // Close stops the server and removes data and log, unless PostgresConfig.Dir named
 // the place or Keep was called.
@@ -222,9 +222,18 @@ func (p *Postgres) Close() error {
 	err := p.stop()
 	p.nursery.close()
 	if !p.keep {
-		err = errors.Join(err, os.RemoveAll(p.cfg.Dir))
+		err = errors.Join(err, p.remove())
 	}
 	return err
+}
+
+// remove removes data and log. The backends of a server that was killed write on for a moment.
+func (p *Postgres) remove() error {
+	for began := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		if err := os.RemoveAll(p.cfg.Dir); err == nil || time.Since(began) > startIn {
+			return err
+		}
+	}
 }
 
 // CloseAfter closes the server when the test ends; of a failed test it keeps data

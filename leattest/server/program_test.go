@@ -35,7 +35,7 @@ func TestProgramIsKilledAndStartsAgain(t *testing.T) {
 	dir := t.TempDir()
 	out, log := filepath.Join(dir, "out"), filepath.Join(dir, "log")
 	p, err := server.StartProgram(server.ProgramConfig{
-		Argv: []string{"sh", "-c", `echo $WORD; echo said >&2; exec sleep 600`}, Env: []string{"WORD=data"}, Log: log, Out: out,
+		Argv: []string{"sh", "-c", `echo said >&2; echo $WORD; exec sleep 600`}, Env: []string{"WORD=data"}, Log: log, Out: out,
 	})
 	if err != nil {
 		t.Fatal(err)
