@@ -277,7 +277,7 @@ func TestBatchesTakeEffectOnceWhileMembersComeAndGo(t *testing.T) {
 		}
 		group := w.b.Name("batches")
 		start := func() (stop func()) {
-			c, err := consumer.New(consumer.Config{Group: group, Kafka: w.kafka(), Handlers: bound, Logger: quiet(), CommitInterval: 20 * time.Millisecond, SessionTimeout: 6 * time.Second})
+			c, err := consumer.New(consumer.Config{Group: group, Kafka: w.kafka(), Handlers: bound, Logger: quiet(), CommitInterval: 20 * time.Millisecond, SessionTimeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -117,17 +117,17 @@ func TestABatchIsCommittedOnlyWhenThoseBeforeAreDeletedOrNamed(t *testing.T) {
 	free := lockHead(t, w)
 	var held atomic.Bool
 	held.Store(true)
-	produced, committed := 0, 0 // the takeover's own transaction is the first
+	var produced, committed atomic.Int32 // the takeover's own transaction is the first
 	w.relay(noSweep, func(c *outbox.RelayConfig) {
 		c.BatchRows, c.TransactionTimeout, c.LeaseTTL = 10, time.Minute, time.Minute // one reign
 		c.Hook = func(point string) {
 			switch point {
 			case "relay.produced":
-				if produced++; produced == 5 { // the fourth batch: time for a commit that does not wait
+				if produced.Add(1) == 5 { // the fourth batch: time for a commit that does not wait
 					time.AfterFunc(300*time.Millisecond, func() { held.Store(false); free() })
 				}
 			case "relay.committed":
-				if committed++; committed == 4 && held.Load() {
+				if committed.Add(1) == 4 && held.Load() {
 					t.Error("the fourth batch is committed, and the three before it are still in the table")
 				}
 			}
@@ -135,7 +135,7 @@ func TestABatchIsCommittedOnlyWhenThoseBeforeAreDeletedOrNamed(t *testing.T) {
 	})
 	w.empty()
 	inOrder(t, w.read(w.topic.Name), 50)
-	if committed < 4 {
-		t.Errorf("%d batches: nothing is tested", committed)
+	if n := committed.Load(); n < 4 {
+		t.Errorf("%d batches: nothing is tested", n)
 	}
 }

@@ -83,7 +83,7 @@ func TestParkedOnceHandlersFrozenAndKilledTakeOneEffectEachInOrder(t *testing.T)
 					w.publish(moved{Key: fmt.Sprintf("k%d", k), N: round*n/6 + i})
 				}
 			}
-			leattest.Within(t, time.Minute, "work is in hand", func() error {
+			leattest.Within(t, 3*time.Minute, "work is in hand", func() error {
 				if now := data.Int(t, `select count(*) from done`); now == at {
 					return errors.New("nothing new")
 				}
@@ -126,7 +126,7 @@ func TestAParkedOnceHandlerKilledAtEachPointTakesOneEffectEachInOrder(t *testing
 				victim := as
 				victim.CrashAt, victim.CrashOn = point, 3
 				p := start(t, victim)
-				late := time.AfterFunc(2*time.Minute, func() { _ = p.cmd.Process.Kill() })
+				late := time.AfterFunc(5*time.Minute, func() { _ = p.cmd.Process.Kill() })
 				_ = p.cmd.Wait()
 				if !late.Stop() {
 					t.Fatalf("it never came to %s for the third time", point)
@@ -156,7 +156,7 @@ func makeDone(t *testing.T, data *sql.Database) {
 func (w *world) parkedSound(keys, n int) {
 	t, data := w.t, w.data
 	t.Helper()
-	leattest.Within(t, 2*time.Minute, "every event has an effect or a dead letter", func() error {
+	leattest.Within(t, 5*time.Minute, "every event has an effect or a dead letter", func() error {
 		if done := data.Int(t, `select count(*) from done`); done < int64(keys*(n-1)) {
 			return fmt.Errorf("%d effects", done)
 		}

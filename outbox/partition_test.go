@@ -23,7 +23,7 @@ func quick(c *outbox.RelayConfig) {
 // parts are the names of the tables that began as partitions.
 func (w *world) parts(attached bool) (names []string) {
 	w.t.Helper()
-	err := w.db.View(w.t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+	view(w.t, w.db, func(ctx context.Context, tx *sqldb.Tx) error {
 		names = nil
 		rows, err := tx.Query(ctx, `select relname::text from pg_class where relname ~ '^leat_outbox_kept_2[0-9_]*$' and relkind = 'r' and relispartition = $1 order by 1`, attached)
 		if err != nil {
@@ -39,9 +39,6 @@ func (w *world) parts(attached bool) (names []string) {
 		}
 		return rows.Err()
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	return names
 }
 
@@ -89,7 +86,7 @@ func TestAPartitionStaysUntilAllOfItHasLeft(t *testing.T) {
 	w.b.CreateTopic(t, w.stray.Name, 1, nil)
 	leattest.Eventually(t, "the old partitions are gone", func() error {
 		publish()
-		if all := w.parts(true); len(all) > 8 || all[0] <= home {
+		if all := w.parts(true); len(all) == 0 || len(all) > 8 || all[0] <= home {
 			return fmt.Errorf("there are %v", all)
 		}
 		return nil
@@ -108,7 +105,7 @@ func TestAPartitionStaysUntilAllOfItHasLeft(t *testing.T) {
 func TestOldPartitionsAreLeftBehindWhereTheyAreWanted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sql.Postgres(t), broker.Real(t), retains)
-	w.relay(quick, func(c *outbox.RelayConfig) { c.Detach = true })
+	_, stop := w.relay(quick, func(c *outbox.RelayConfig) { c.Detach = true })
 	n := 0
 	leattest.Eventually(t, "three partitions are detached", func() error {
 		n++
@@ -119,6 +116,7 @@ func TestOldPartitionsAreLeftBehindWhereTheyAreWanted(t *testing.T) {
 		return nil
 	})
 	w.empty()
+	stop() // or a partition is counted, detached, and counted again
 	sum := w.data.Int(t, `select count(*) from leat_outbox_kept`)
 	for _, name := range w.parts(false) {
 		sum += w.data.Int(t, `select count(*) from `+name)
@@ -187,7 +185,7 @@ func TestTakingAPartitionAwayHoldsNobodyUp(t *testing.T) {
 	until := time.Now().Add(6 * time.Second)
 	leattest.Eventually(t, "some partitions are old", func() error {
 		n++
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // one who waits would wait for the slow one
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one who waits would wait for the slow one
 		defer cancel()
 		if err := w.box.Tx(ctx, func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, moved{Key: "k", N: n}) }); err != nil {
 			t.Fatalf("a writer waited: %v", err)

@@ -128,6 +128,8 @@ func TestARelayThatWakesUpDoesNotPutTheCursorBack(t *testing.T) {
 	}
 	stopHeir()
 	at := w.upto()
+	// The heir may have been too slow to give its lease back, and the old one would ask again after a fifth of an hour.
+	w.data.Exec(t, `update leat_lease set expires_at = clock_timestamp() - interval '1 second'`)
 	rouse()
 	leattest.Eventually(t, "the old relay has found out, and leads again", func() error {
 		s, err := old.Status(t.Context())
@@ -268,7 +270,9 @@ func TestTheListAboveTheCursorIsBounded(t *testing.T) {
 	w.data.Exec(t, `insert into leat_outbox_kept (id, at, topic, key, event_id, event_type, attributes, data)
 		select nextval('leat_outbox_id_seq') + 0 * nextval('leat_outbox_id_seq'), at, topic, convert_to('k' || n, 'utf8'), event_id || n, event_type, attributes, convert_to('{"key":"k' || n || '","n":1}', 'utf8')
 		from (select * from leat_outbox_kept limit 1) one, generate_series(1, $1::int) n`, runs+more)
-	w.relay(func(c *outbox.RelayConfig) { c.BatchRows, c.SweepEvery = batch, 200*time.Millisecond })
+	w.relay(func(c *outbox.RelayConfig) { // one reign: another one would not have read ahead
+		c.BatchRows, c.SweepEvery, c.LeaseTTL, c.TransactionTimeout = batch, 200*time.Millisecond, time.Minute, time.Minute
+	})
 	waiting := func(want int64) {
 		t.Helper()
 		leattest.Within(t, 4*time.Minute, fmt.Sprint(want, " events wait"), func() error {

@@ -21,7 +21,7 @@ const backWithin = 10 * time.Second
 
 // TestTheRelayIsBackSoonAfterItsServers kills broker, database or both with work in hand, leaves them
 // away for a while, and takes the time from their answer to the first event that leaves. Where that is too
-// late it is done once more: the machine may have been busy with something else.
+// late it is done again: the machine may have been busy with something else, or stood still.
 func TestTheRelayIsBackSoonAfterItsServers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills servers of its own")
@@ -73,14 +73,17 @@ func TestTheRelayIsBackSoonAfterItsServers(t *testing.T) {
 	for round := range rounds {
 		for i, victims := range []string{"kafka", "postgres", "kafka postgres"} {
 			away := time.Duration((round*3+i)%6) * 2 * time.Second // from a blip to an outage
-			d := back(victims, away)
-			if d > backWithin {
-				t.Logf("%s: %v until events leave again: once more", victims, d)
-				if d = back(victims, away); d > backWithin {
-					t.Fatalf("%s: %v until events leave again, more than %v, twice", victims, d, backWithin)
+			for try := 1; ; try++ {
+				d := back(victims, away)
+				if d <= backWithin {
+					took[victims] = append(took[victims], d)
+					break
+				}
+				t.Logf("%s: %v until events leave again, at try %d", victims, d, try)
+				if try == 5 {
+					t.Fatalf("%s: events leave again after more than %v, each time", victims, backWithin)
 				}
 			}
-			took[victims] = append(took[victims], d)
 		}
 	}
 	for victims, all := range took {

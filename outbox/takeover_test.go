@@ -199,7 +199,7 @@ func TestAPositionBehindAnOpenTransactionIsFound(t *testing.T) {
 		w.publish(moved{Key: "k", N: 1})
 		w.empty()
 		stop()
-		open, err := kafka.OpenTransactor(t.Context(), w.kafka(), kafka.TransactorConfig{ID: w.name + "-other", Timeout: 2 * time.Second})
+		open, err := kafka.OpenTransactor(t.Context(), w.kafka(), kafka.TransactorConfig{ID: w.name + "-other", Timeout: time.Minute})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,10 +219,15 @@ func TestAPositionBehindAnOpenTransactionIsFound(t *testing.T) {
 			return nil
 		})
 		w.publish(moved{Key: "k", N: 2})
-		w.crash("relay.committed", 1) // its position lies behind the open transaction
+		ended := make(chan error, 1)
+		time.AfterFunc(3*time.Second, func() { ended <- open.Abort(t.Context()) }) // a relay reads to the end, and waits for that
+		w.crash("relay.committed", 1)                                              // its position lies behind the open transaction
 		w.relay()
 		w.empty()
 		inOrder(t, w.read(w.topic.Name), 2)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 	t.Run("kfake", func(t *testing.T) { body(t, broker.Fake(t, broker.FakeConfig{})) })
 	t.Run("kafka", func(t *testing.T) { body(t, broker.Real(t)) })

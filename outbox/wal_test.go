@@ -21,7 +21,8 @@ func byLog(c *outbox.RelayConfig) { c.Mode = outbox.ModeWAL }
 // slot is the outbox's slot as the database tells of it.
 func (w *world) slot() (s wal.Slot) {
 	w.t.Helper()
-	err := w.db.View(w.t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+	view(w.t, w.db, func(ctx context.Context, tx *sqldb.Tx) error {
+		s = wal.Slot{}
 		var outboxID string
 		if err := tx.QueryRow(ctx, `select outbox from leat_outbox_meta`).Scan(&outboxID); err != nil {
 			return err
@@ -35,9 +36,6 @@ func (w *world) slot() (s wal.Slot) {
 		}
 		return err
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	return s
 }
 
@@ -71,7 +69,9 @@ func (w *world) follows() {
 func TestTheLogGivesTheOrderOfCommits(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, sql.Postgres(t), broker.Real(t))
-	w.relay(byLog)
+	w.relay(byLog, func(c *outbox.RelayConfig) { // one reign: the next one begins with the table
+		c.TransactionTimeout, c.LeaseTTL = time.Minute, time.Minute
+	})
 	w.publish(moved{Key: "k", N: 1})
 	w.follows()
 	w.b.CreateTopic(t, w.stray.Name, 1, nil)
@@ -287,28 +287,32 @@ func (w *world) streamed(as role) (inCommitOrder func()) {
 	first.kill()
 	own := strings.ReplaceAll(leattest.Name("own"), "-", "_")
 	w.data.Exec(w.t, `create publication `+own+` for table leat_outbox with (publish = 'insert')`)
-	conn, err := wal.Open(w.t.Context(), w.data.URL)
-	if err == nil {
-		err = conn.CreateSlot(w.t.Context(), own)
-	}
-	if err != nil {
+	conn := w.replication()
+	defer conn.Close()
+	if err := conn.CreateSlot(w.t.Context(), own); err != nil {
 		w.t.Fatal(err)
 	}
-	conn.Close()
 	return func() { w.t.Helper(); w.compare(own) }
+}
+
+// replication is a replication connection.
+func (w *world) replication() (conn *wal.Conn) {
+	w.t.Helper()
+	leattest.Eventually(w.t, "the database takes a replication connection", func() (err error) {
+		conn, err = wal.Open(w.t.Context(), w.data.URL)
+		return err
+	})
+	return conn
 }
 
 func (w *world) compare(own string) {
 	w.t.Helper()
 	w.data.Exec(w.t, `select pg_logical_emit_message(true, 'test', 'end')`)
-	conn, err := wal.Open(w.t.Context(), w.data.URL)
-	if err == nil {
-		err = errors.Join(conn.Start(w.t.Context(), own, own, 0), conn.Wait(time.Now().Add(time.Minute)))
-	}
-	if err != nil {
+	conn := w.replication()
+	defer conn.Close()
+	if err := errors.Join(conn.Start(w.t.Context(), own, own, 0), conn.Wait(time.Now().Add(5*time.Minute))); err != nil {
 		w.t.Fatal(err)
 	}
-	defer conn.Close()
 	place := map[string]int{}
 	var d wal.Decoder
 	var c wal.Change
@@ -316,6 +320,9 @@ func (w *world) compare(own string) {
 		f, err := conn.Receive()
 		if err == nil && f.Data != nil {
 			err = d.Decode(f.Data, &c)
+		}
+		if err == nil && f.Reply { // or the server takes the reader for gone
+			err = conn.Acknowledge(0, false)
 		}
 		if err != nil {
 			w.t.Fatal(err)

@@ -89,10 +89,11 @@ func newWorld(t testing.TB, data *sql.Database, b *broker.Broker, change ...func
 
 func openDB(t testing.TB, data *sql.Database) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: data.URL, Synchronous: sqldb.Normal, MaxConns: 16, Logger: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var db *sqldb.DB
+	leattest.Eventually(t, "the database answers", func() (err error) {
+		db, err = sqldb.Open(t.Context(), sqldb.Config{URL: data.URL, Synchronous: sqldb.Normal, MaxConns: 16, Logger: quiet()})
+		return err
+	})
 	t.Cleanup(db.Close)
 	return db
 }
@@ -114,13 +115,13 @@ func (w *world) kafka() kafka.Config {
 	return kafka.Config{Brokers: w.b.Addrs, Dial: w.b.Dial, Logger: quiet()}
 }
 
-// calm is a lease that a loaded machine does not let run out.
-const calm = 10 * time.Second
+// calm is a lease, and a transaction, that a loaded machine does not let run out.
+const calm = 30 * time.Second
 
 // relay starts a relay that ends with the test, or when the function that is returned is called.
 func (w *world) relay(change ...func(*outbox.RelayConfig)) (r *outbox.Relay, stop func()) {
 	w.t.Helper()
-	cfg := outbox.RelayConfig{Box: w.box, Kafka: w.kafka(), Logger: quiet(), LeaseTTL: calm, PositionTopic: "position." + w.name}
+	cfg := outbox.RelayConfig{Box: w.box, Kafka: w.kafka(), Logger: quiet(), LeaseTTL: calm, TransactionTimeout: calm, PositionTopic: "position." + w.name}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -149,10 +150,25 @@ func (w *world) relay(change ...func(*outbox.RelayConfig)) (r *outbox.Relay, sto
 // publish publishes events in one transaction.
 func (w *world) publish(events ...any) {
 	w.t.Helper()
-	err := w.box.Tx(w.t.Context(), func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, events...) })
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	leattest.Eventually(w.t, "events are published", func() error {
+		err := w.box.Tx(w.t.Context(), func(ctx context.Context, tx *outbox.Tx) error { return tx.Publish(ctx, events...) })
+		if err != nil && (!leat.IsUnavailable(err) || errors.Is(err, sqldb.ErrCommitUnknown)) {
+			w.t.Fatal(err)
+		}
+		return err
+	})
+}
+
+// view reads, again where the database was away.
+func view(t testing.TB, db *sqldb.DB, read func(ctx context.Context, tx *sqldb.Tx) error) {
+	t.Helper()
+	leattest.Eventually(t, "the database answers", func() error {
+		err := db.View(t.Context(), read)
+		if err != nil && !leat.IsUnavailable(err) {
+			t.Fatal(err)
+		}
+		return err
+	})
 }
 
 // empty waits until nothing waits in the outbox, nor for its time: for as long as servers or a relay may

@@ -136,12 +136,9 @@ func (w *writers) one(ctx context.Context, r *rand.Rand) error {
 // truth is how many events the aggregates say there are.
 func truth(t testing.TB, db *sqldb.DB) (sum int) {
 	t.Helper()
-	err := db.View(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+	view(t, db, func(ctx context.Context, tx *sqldb.Tx) error {
 		return tx.QueryRow(ctx, `select sum(version) from thing`).Scan(&sum)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return sum
 }
 
