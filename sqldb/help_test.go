@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/sqldb"
 )
@@ -21,10 +22,11 @@ func each(t *testing.T, body func(t *testing.T, d *sql.Database, db *sqldb.DB)) 
 
 func open(t testing.TB, url string) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: url, Schema: "shop", Synchronous: sqldb.Normal})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var db *sqldb.DB
+	leattest.Eventually(t, "the database answers", func() (err error) {
+		db, err = sqldb.Open(t.Context(), sqldb.Config{URL: url, Schema: "shop", Synchronous: sqldb.Normal})
+		return err
+	})
 	t.Cleanup(db.Close)
 	return db
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/leatdev/leat/leattest/sql"
 	"github.com/leatdev/leat/sqldb"
@@ -36,7 +37,7 @@ func TestOpenMigrateWriteRead(t *testing.T) {
 		if err != nil || n != 7 {
 			t.Fatal(n, err)
 		}
-		l := db.Lease(sqldb.LeaseConfig{Name: "x"})
+		l := db.Lease(sqldb.LeaseConfig{Name: "x", TTL: time.Hour})
 		for want := int64(1); want < 3; want++ {
 			if got, err := l.Acquire(t.Context()); err != nil || got != want {
 				t.Fatal(got, err)

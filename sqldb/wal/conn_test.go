@@ -20,10 +20,11 @@ import (
 
 func openDB(t *testing.T, url string) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Config{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var db *sqldb.DB
+	leattest.Eventually(t, "the database answers", func() (err error) {
+		db, err = sqldb.Open(t.Context(), sqldb.Config{URL: url})
+		return err
+	})
 	t.Cleanup(db.Close)
 	return db
 }
@@ -46,10 +47,11 @@ func in(t *testing.T, db *sqldb.DB, statements ...string) {
 
 func connect(t *testing.T, url string) *wal.Conn {
 	t.Helper()
-	c, err := wal.Open(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c *wal.Conn
+	leattest.Eventually(t, "the database takes a replication connection", func() (err error) {
+		c, err = wal.Open(t.Context(), url)
+		return err
+	})
 	t.Cleanup(c.Close)
 	return c
 }
@@ -165,6 +167,7 @@ func TestTheStreamIsWhatWasCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	leattest.Eventually(t, "the slot is free", func() error {
+		second.Close() // or those that wait use up the server's senders
 		second = connect(t, data.URL)
 		return second.Start(t.Context(), slot, "things", 0)
 	})
