@@ -49,7 +49,7 @@ func Foreigner(t *testing.T, cluster kafka.Config, group string) (leave func()) 
 	t.Cleanup(leave)
 	select {
 	case <-in:
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the foreigner did not get into the group")
 	}
 	return leave

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzReplay feeds anything as a log: nothing panics, and all indexes fit together.
@@ -72,7 +73,7 @@ func consistent(t *testing.T, s *state) {
 // FuzzRequests sends anything anywhere: there is an answer, it is JSON but for texts and metrics, and
 // no fault of ours.
 func FuzzRequests(f *testing.F) {
-	s, err := New(Config{Log: NewMemory(), Languages: tinyLanguages(), Logger: quiet(f)})
+	s, err := New(Config{Log: NewMemory(), Languages: tinyLanguages(), Logger: quiet(f), LogTimeout: time.Minute})
 	if err != nil {
 		f.Fatal(err)
 	}

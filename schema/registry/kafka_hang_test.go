@@ -34,7 +34,7 @@ func TestARegistryEndsWhatHangsInItsTopic(t *testing.T) {
 	} {
 		f := launch(t, b.Config(), k.Brokers(), 1, func(f *fleet) {
 			b.CreateTopic(t, f.topic, 1, map[string]string{"cleanup.policy": "compact"})
-			tx, err := kafka.OpenTransactor(t.Context(), b.Config(), kafka.TransactorConfig{ID: f.group + "." + f.topic})
+			tx, err := kafka.OpenTransactor(t.Context(), b.Config(), kafka.TransactorConfig{ID: f.group + "." + f.topic, Timeout: time.Minute})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestARegistryEndsWhatHangsInItsTopic(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		leattest.Eventually(t, "a schema is registered", func() error { return f.register(t, f.urls[0], "a", 12*time.Second) })
+		leattest.Within(t, 3*time.Minute, "a schema is registered", func() error { return f.register(t, f.urls[0], "a", 12*time.Second) })
 		if status, got := f.ask(http.MethodGet, f.urls[0]+"/config", "", time.Minute); !strings.Contains(got, level) {
 			t.Errorf("want %s: %d %s", level, status, got)
 		}

@@ -41,10 +41,11 @@ func openKafka(t testing.TB, cluster kafka.Config, topic, group string) *Kafka {
 
 func openKafkaAs(t testing.TB, cfg KafkaConfig) *Kafka {
 	t.Helper()
-	log, err := OpenKafka(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var log *Kafka
+	eventually(t, "the log is open", func() (err error) {
+		log, err = OpenKafka(t.Context(), cfg)
+		return err
+	})
 	t.Cleanup(log.Close)
 	return log
 }

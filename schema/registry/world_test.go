@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/leatdev/leat/sqldb"
 )
@@ -88,6 +89,9 @@ func startUntil(t testing.TB, cfg Config) (s *Server, stop func()) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = quiet(t)
+	}
+	if cfg.LogTimeout == 0 {
+		cfg.LogTimeout = time.Minute // a machine that stalls is no log that is away
 	}
 	var err error
 	s, err = New(cfg)
