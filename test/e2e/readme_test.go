@@ -115,7 +115,7 @@ func line(t *testing.T, lines []string, words string) (found string) {
 	return found
 }
 
-// buildThere builds the module in dir against this tree, from the module cache alone.
+// buildThere builds the module in dir against this tree.
 func buildThere(t *testing.T, tree, dir string) (program string) {
 	t.Helper()
 	sums, err := os.ReadFile(filepath.Join(tree, "go.sum"))
@@ -131,7 +131,7 @@ func buildThere(t *testing.T, tree, dir string) (program string) {
 		{"go", "build", "-mod=mod", "-o", program, "."},
 	} {
 		cmd := exec.Command(argv[0], argv[1:]...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOPROXY=off", "GOWORK=off")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, text)
 		}
