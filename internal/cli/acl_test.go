@@ -199,6 +199,7 @@ func remembers(t *testing.T, b *broker.Broker, topic, group string, since time.T
 // started is a host that runs until the test ends, and is ready.
 func started(t *testing.T, cfg service.HostConfig) *service.Host {
 	t.Helper()
+	cfg.StartTimeout = 3 * time.Minute
 	h, err := service.NewHost(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -212,7 +213,7 @@ func started(t *testing.T, cfg service.HostConfig) *service.Host {
 			t.Error(err)
 		}
 	})
-	leattest.Eventually(t, cfg.Services[0].Name+" is ready", func() error {
+	leattest.Within(t, cfg.StartTimeout, cfg.Services[0].Name+" is ready", func() error {
 		select {
 		case err := <-ended:
 			ended <- nil
