@@ -23,6 +23,7 @@ type member struct {
 	addr    string // of its HTTP
 	program *server.Program
 	busy    sync.Mutex // held by the fault that has it
+	told    bool       // to end, of a writer; guarded by busy
 
 	mu   sync.Mutex
 	seen fleet.Work

@@ -87,8 +87,8 @@ func (n *nemesis) look(m *member) error {
 	default:
 		return nil
 	}
-	if ended := m.program.ExitCode(); m.service == "" && ended == 0 {
-		return nil // it was told to end
+	if m.told { // one that had just begun has ended by the signal itself
+		return nil
 	}
 	n.tell("%s ended by itself with status %d and starts again: %s", m.name, m.program.ExitCode(), m.program.LogTail(1))
 	n.count(Step{Kind: Ended}, func(t *tally) { t.Done++ })

@@ -392,6 +392,7 @@ func (c *chaos) suffer(ctx context.Context) error {
 	for _, m := range c.members {
 		if m.service == "" {
 			m.busy.Lock() // behind its last fault
+			m.told = true
 			if err := m.program.End(2 * time.Minute); err != nil {
 				return err
 			}
