@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/leatdev/leat/kafka"
+	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -46,6 +47,18 @@ func openFails(t *testing.T, cfg kafka.Config) string {
 	return err.Error()
 }
 
+// refused is openFails where somebody answers: a machine that stood still is asked again.
+func refused(t *testing.T, cfg kafka.Config) (said string) {
+	t.Helper()
+	leattest.Within(t, 2*time.Minute, "there is an answer", func() error {
+		if said = openFails(t, cfg); strings.Contains(said, "no answer within 10 s") {
+			return errors.New(said)
+		}
+		return nil
+	})
+	return said
+}
+
 func wants(t *testing.T, said string, parts ...string) {
 	t.Helper()
 	for _, p := range parts {
@@ -58,11 +71,14 @@ func wants(t *testing.T, said string, parts ...string) {
 func TestOpenSaysWhatIsWrongAndWhatToTry(t *testing.T) {
 	t.Parallel()
 	const address = "127.0.0.1:1" // of a port that nobody is given
-	wants(t, openFails(t, kafka.Config{Brokers: []string{address}}), "reach Kafka at "+address, "nothing listens there", "leat dev")
-	wants(t, openFails(t, kafka.Config{Brokers: []string{"no-such-host.invalid:9092"}}), "no-such-host.invalid", "is not known here")
+	wants(t, refused(t, kafka.Config{Brokers: []string{address}}), "reach Kafka at "+address, "nothing listens there", "leat dev")
+	unknown := func(context.Context, string, string) (net.Conn, error) { // without the machine's name server, which may be away
+		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "no-such-host.invalid", IsNotFound: true}}
+	}
+	wants(t, refused(t, kafka.Config{Brokers: []string{"no-such-host.invalid:9092"}, Dial: unknown}), "no-such-host.invalid", "is not known here")
 
 	hangsUp := listen(t, func(c net.Conn) { c.Close() })
-	wants(t, openFails(t, kafka.Config{Brokers: []string{hangsUp}}), "hung up", "may want TLS")
+	wants(t, refused(t, kafka.Config{Brokers: []string{hangsUp}}), "hung up", "may want TLS")
 
 	web := listen(t, func(c net.Conn) {
 		buf := make([]byte, 1024)
@@ -70,8 +86,8 @@ func TestOpenSaysWhatIsWrongAndWhatToTry(t *testing.T) {
 		_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n400 Bad Request"))
 		c.Close()
 	})
-	wants(t, openFails(t, kafka.Config{Brokers: []string{web}}), "reach Kafka at")
-	wants(t, openFails(t, kafka.Config{Brokers: []string{web}, TLS: kafka.TLSConfig{Enabled: true}}), "does not speak TLS", "security.protocol")
+	wants(t, refused(t, kafka.Config{Brokers: []string{web}}), "reach Kafka at")
+	wants(t, refused(t, kafka.Config{Brokers: []string{web}, TLS: kafka.TLSConfig{Enabled: true}}), "does not speak TLS", "security.protocol")
 }
 
 // A broker that takes the connection and says nothing: in a bubble the ten seconds cost no time.

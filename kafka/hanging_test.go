@@ -120,7 +120,7 @@ func TestMissingMarkersAreWrittenAsTheCoordinatorDecided(t *testing.T) {
 			return err
 		}, []string{"known", "unknown"}},
 		{"aborted at the timeout", func(t *testing.T, tx *kafka.Transactor) error {
-			leattest.Eventually(t, "the coordinator aborts it", func() error {
+			leattest.Within(t, 2*time.Minute, "the coordinator aborts it", func() error {
 				d, err := l.admin.DescribeTransactions(t.Context(), tx.ID())
 				if err == nil && d[tx.ID()].State != "CompleteAbort" {
 					err = errors.New(d[tx.ID()].State)
@@ -135,13 +135,9 @@ func TestMissingMarkersAreWrittenAsTheCoordinatorDecided(t *testing.T) {
 			topic, id := l.CreateTopic(t, l.Name("things"), 2, nil), l.Name("relay")
 			timeout := time.Minute
 			if c.name == "aborted at the timeout" {
-				timeout = 8 * time.Second
+				timeout /= 2
 			}
-			first, err := kafka.OpenTransactor(within(t, time.Minute), config(l.Broker), kafka.TransactorConfig{ID: id, Timeout: timeout})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(first.Close)
+			first := opened(t, config(l.Broker), kafka.TransactorConfig{ID: id, Timeout: timeout})
 			l.hang(t, first, topic, func() error { return c.end(t, first) })
 			l.stands(t, topic, true)
 			heir := open(t, id)
@@ -165,7 +161,7 @@ func leavesOthersAlone(t *testing.T, l *lax) {
 	topic, id := l.CreateTopic(t, l.Name("things"), 2, nil), l.Name("relay")
 	tx := openTransactor(t, l.Broker, id)
 	l.hang(t, tx, topic, func() error { return tx.Commit(t.Context()) })
-	other := l.Client(t, kgo.TransactionalID(l.Name("other")), kgo.TransactionTimeout(time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	other := l.Client(t, kgo.TransactionalID(l.Name("other")), kgo.TransactionTimeout(5*time.Minute), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err := other.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
@@ -225,11 +221,7 @@ func mendsAfterACut(t *testing.T, l *lax) {
 	topic, w := l.CreateTopic(t, l.Name("things"), 2, nil), &wires{}
 	cfg := config(l.Broker)
 	cfg.Dial = w.dial
-	tx, err := kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: l.Name("relay")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(tx.Close)
+	tx := opened(t, cfg, kafka.TransactorConfig{ID: l.Name("relay"), Timeout: time.Minute})
 	l.hang(t, tx, topic, func() error { return tx.Commit(t.Context()) })
 	if err := tx.Tend(t.Context()); err != nil {
 		t.Fatal(err)
@@ -288,9 +280,16 @@ func endsPendingOffsets(t *testing.T, l *lax) {
 		}
 		return nil
 	}
-	if err := pending(); !errors.Is(err, kerr.UnstableOffsetCommit) {
-		t.Fatalf("the offset hangs not: %v", err)
-	}
+	leattest.Eventually(t, "it is said that the offset hangs", func() error {
+		err := pending()
+		if err == nil {
+			t.Fatal("the offset hangs not")
+		}
+		if !errors.Is(err, kerr.UnstableOffsetCommit) {
+			return err
+		}
+		return nil
+	})
 	openTransactor(t, l.Broker, id)
 	leattest.Eventually(t, "the offset hangs no more", pending)
 }
@@ -324,11 +323,7 @@ func mendsFromOutside(t *testing.T, l *lax) {
 	topic, id := l.CreateTopic(t, l.Name("things"), 2, nil), l.Name("gone")
 	tx := openTransactor(t, l.Broker, id)
 	l.hang(t, tx, topic, func() error { return tx.Commit(t.Context()) })
-	c, err := kafka.Open(t.Context(), config(l.Broker))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := broker.Open(t, config(l.Broker))
 	hangs, err := c.Hangs(within(t, time.Minute), id)
 	if err != nil {
 		t.Fatal(err)
@@ -359,23 +354,23 @@ func saysWhatHangs(t *testing.T, l *lax) {
 	allow(kadm.NewACLs().Topics(topic).Operations(kadm.OpRead, kadm.OpWrite, kadm.OpDescribe))
 	allow(kadm.NewACLs().TransactionalIDs(id).Operations(kadm.OpWrite, kadm.OpDescribe))
 	cfg := kafka.Config{Brokers: l.kafka.SecureBrokers(server.SASL), SASL: kafka.SASLConfig{User: "ann", Password: "secret"}}
-	tx, err := kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tx.Close()
+	tx := opened(t, cfg, kafka.TransactorConfig{ID: id, Timeout: time.Minute})
 	l.hang(t, tx, topic, func() error { return tx.Commit(t.Context()) })
-	_, err = kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: id})
-	if !errors.Is(err, kafka.ErrHanging) {
-		t.Fatalf("opened over what hangs: %v", err)
-	}
+	var err error
+	leattest.Eventually(t, "it is said that something hangs", func() error {
+		var over *kafka.Transactor
+		if over, err = kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: id}); err == nil {
+			over.Close()
+			t.Fatal("opened over what hangs")
+		}
+		if !errors.Is(err, kafka.ErrHanging) {
+			return err
+		}
+		return nil
+	})
 	wants(t, err.Error(), topic+"/1 from offset 0", "ended with commit", "Alter")
 	l.stands(t, topic, true)
 	allow(kadm.NewACLs().Clusters().Operations(kadm.OpAlter))
-	heir, err := kafka.OpenTransactor(within(t, time.Minute), cfg, kafka.TransactorConfig{ID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
-	heir.Close()
+	opened(t, cfg, kafka.TransactorConfig{ID: id}).Close()
 	l.shows(t, topic, "known", "unknown")
 }

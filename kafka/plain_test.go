@@ -24,7 +24,7 @@ func TestSendEachWritesWhereTheKeySends(t *testing.T) {
 				leat.Message{Topic: topic, Key: key, Data: []byte("no event")},
 				leat.Message{Topic: topic, Key: key, Data: []byte("{}"), ID: leat.NewID(), Source: "test", Type: "test.thing.v1"})
 		}
-		at, err := open(t, b).SendEach(within(t, 30*time.Second), msgs)
+		at, err := open(t, b).SendEach(within(t, time.Minute), msgs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestTheClientUnderneathWritesWhereTheKeySends(t *testing.T) {
 		c := open(t, b)
 		for k := range 12 {
 			r := &kgo.Record{Topic: topic, Key: []byte(fmt.Sprintf("k%d", k))}
-			if err := c.Kgo().ProduceSync(within(t, 30*time.Second), r).FirstErr(); err != nil {
+			if err := c.Kgo().ProduceSync(within(t, time.Minute), r).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 			if want := kafka.PartitionOf(r.Key, partitions); r.Partition != want {
@@ -63,7 +63,7 @@ func TestWriteKeepsThePartitionThatIsNamed(t *testing.T) {
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
 		topic := b.CreateTopic(t, b.Name("orders"), 4, nil)
 		for want := range int32(4) {
-			at, err := open(t, b).Write(within(t, 30*time.Second), kafka.Raw{Topic: topic, Partition: want, Key: []byte("k")})
+			at, err := open(t, b).Write(within(t, time.Minute), kafka.Raw{Topic: topic, Partition: want, Key: []byte("k")})
 			if err != nil || at[0].Partition != want {
 				t.Errorf("%v, %v, want partition %d", at, err, want)
 			}

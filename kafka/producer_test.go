@@ -156,7 +156,7 @@ func TestSendAsyncWaitsForRoomAsLongAsItsContext(t *testing.T) {
 	t.Parallel()
 	b := broker.Fake(t, broker.FakeConfig{})
 	topic := b.CreateTopic(t, "orders", 1, nil)
-	p := producer(t, b, kafka.ProducerConfig{MaxBufferedBytes: 10 << 10, DeliveryTimeout: 5 * time.Second}, topic)
+	p := producer(t, b, kafka.ProducerConfig{MaxBufferedBytes: 10 << 10, DeliveryTimeout: 20 * time.Second}, topic)
 	if err := p.Send(t.Context(), orderCreated{OrderID: "a"}); err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestSecuredKafka(t *testing.T) {
 				cfg.TLS.ServerName = "elsewhere"
 			}
 			if c.want != "" {
-				wants(t, openFails(t, cfg), c.want)
+				wants(t, refused(t, cfg), c.want)
 				return
 			}
 			sendOne(t, cfg, topic)
@@ -115,11 +115,7 @@ func TestSecuredKafka(t *testing.T) {
 
 func sendOne(t *testing.T, cfg kafka.Config, topic string) {
 	t.Helper()
-	c, err := kafka.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := broker.Open(t, cfg)
 	p, err := c.Producer(kafka.ProducerConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -133,13 +129,9 @@ func sendOne(t *testing.T, cfg kafka.Config, topic string) {
 // Where creating is not allowed, the error holds the plan for somebody who may.
 func withoutRights(t *testing.T, b *broker.Broker, cfg kafka.Config, topic string) {
 	t.Helper()
-	c, err := kafka.Open(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := broker.Open(t, cfg)
 	wanted := []leat.Topic{{Name: "payments", Partitions: 3, Config: map[string]string{"retention.ms": "-1"}}}
-	_, err = c.EnsureTopics(within(t, time.Minute), wanted)
+	_, err := c.EnsureTopics(within(t, time.Minute), wanted)
 	if err == nil {
 		t.Fatal("a user without rights created a topic")
 	}

@@ -48,11 +48,7 @@ func TestTailReadsFromEveryPlaceToTheEnd(t *testing.T) {
 			}
 			return err
 		})
-		client, err := kafka.Open(t.Context(), kafka.Config{Brokers: b.Addrs, Dial: b.Dial})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := broker.Open(t, b.Config())
 		for _, c := range []struct {
 			name string
 			cfg  kafka.TailConfig

@@ -18,12 +18,7 @@ import (
 
 func open(t testing.TB, b *broker.Broker) *kafka.Client {
 	t.Helper()
-	c, err := kafka.Open(t.Context(), config(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return broker.Open(t, config(b))
 }
 
 func TestEnsureTopicsCreatesOnceAndThenFindsNothingToDo(t *testing.T) {

@@ -39,10 +39,17 @@ func message(topic, key, data string) leat.Message {
 
 func openTransactor(t *testing.T, b *broker.Broker, id string) *kafka.Transactor {
 	t.Helper()
-	tx, err := kafka.OpenTransactor(within(t, time.Minute), config(b), kafka.TransactorConfig{ID: id})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return opened(t, config(b), kafka.TransactorConfig{ID: id, Timeout: time.Minute}) // longer than a machine may stall
+}
+
+// opened opens a transactor, in spite of a machine that stands still for longer than the cluster is given to
+// answer.
+func opened(t *testing.T, cfg kafka.Config, tc kafka.TransactorConfig) (tx *kafka.Transactor) {
+	t.Helper()
+	leattest.Eventually(t, "a transactor", func() (err error) {
+		tx, err = kafka.OpenTransactor(within(t, time.Minute), cfg, tc)
+		return err
+	})
 	t.Cleanup(tx.Close)
 	return tx
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
-	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/lag"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
@@ -26,11 +25,7 @@ func TestAShareGroupIsReadAsOne(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
 		topic, group := b.CreateTopic(t, b.Name("lag"), 1, nil), b.Name("share")
-		client, err := kafka.Open(t.Context(), b.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := broker.Open(t, b.Config())
 		event := kgo.RecordHeader{Key: "ce_type", Value: []byte(placed{}.EventType())}
 		for range 3 {
 			b.Produce(t, &kgo.Record{Topic: topic, Value: []byte("{}"), Headers: []kgo.RecordHeader{event}})

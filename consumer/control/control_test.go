@@ -210,11 +210,7 @@ func TestAGroupsControlTopicHasItsPrefix(t *testing.T) {
 func TestTheLogIsMadeCompactedAndRefusedOtherwise(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		client, err := kafka.Open(t.Context(), b.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := broker.Open(t, b.Config())
 		prefix := b.Name("p") + "."
 		log := control.NewLog(client, prefix+control.Topic)
 		if _, err := log.Read(t.Context()); !errors.Is(err, kafka.ErrNoTopic) {

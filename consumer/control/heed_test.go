@@ -8,7 +8,6 @@ import (
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer/control"
-	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest/broker"
 )
 
@@ -41,11 +40,7 @@ func TestSourceOfATopic(t *testing.T) {
 func TestACommandThatNobodyHeedsIsRefused(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		client, err := kafka.Open(t.Context(), b.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := broker.Open(t, b.Config())
 		log := control.NewLog(client, b.CreateTopic(t, b.Name("p")+"."+control.Topic, 1, map[string]string{"cleanup.policy": "compact"}))
 		park, retry := leat.ParkTopic("shop.orders", "payment"), "shop.orders.payment.retry-2"
 		write := func(r control.Record) error {
