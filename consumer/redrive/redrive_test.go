@@ -108,11 +108,9 @@ func (r *rig) failing(ns ...int) {
 
 func newRig(t *testing.T, b *broker.Broker, options ...leat.HandlerOption) *rig {
 	t.Helper()
-	client, err := kafka.Open(t.Context(), b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	cfg := b.Config()
+	cfg.Properties = map[string]string{"transaction.timeout.ms": "60000"} // longer than a machine may stall
+	client := broker.Open(t, cfg)
 	r := &rig{client: client, group: b.Name("group"), topic: leat.Topic{Name: b.CreateTopic(t, b.Name("orders"), 1, nil), Carries: []any{placed{}}}}
 	r.failing(0, 1, 2)
 	r.soft = len(options) > 0 && later(options)

@@ -23,15 +23,11 @@ import (
 func TestLettersDoNotGoBackToAShareGroup(t *testing.T) {
 	t.Parallel()
 	broker.Each(t, func(t *testing.T, b *broker.Broker) {
-		client, err := kafka.Open(t.Context(), b.Config())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
+		client := broker.Open(t, b.Config())
 		r := &rig{client: client, group: b.Name("share"), topic: leat.Topic{Name: b.CreateTopic(t, b.Name("orders"), 1, nil), Carries: []any{placed{}}}}
-		if b.Real() { // longer than a machine may stall, which would bring the event a second time
-			b.ConfigureGroup(t, r.group, "share.record.lock.duration.ms", "30000")
-		}
+		// Longer than a machine may stall, which would bring the event a second time.
+		b.ConfigureGroup(t, r.group, "share.record.lock.duration.ms", "30000")
+		b.ConfigureGroup(t, r.group, "share.session.timeout.ms", "45000")
 		share, err := consumer.NewShare(consumer.ShareConfig{
 			Group: r.group, Kafka: b.Config(), Logger: slog.New(slog.DiscardHandler),
 			Handlers: []leat.Handler{consumer.On(r.topic, func(context.Context, *leat.Event[placed]) error {
