@@ -46,7 +46,11 @@ func (r *rig) hold(lock time.Duration) {
 }
 
 func (r *rig) share(handler leat.Handler) consumer.ShareConfig {
-	return consumer.ShareConfig{Group: r.group, Kafka: r.kafka(), Handlers: []leat.Handler{handler}, Logger: r.log, Version: "v-test", DrainTimeout: 2 * time.Second}
+	cfg := consumer.ShareConfig{Group: r.group, Kafka: r.kafka(), Handlers: []leat.Handler{handler}, Logger: r.log, Version: "v-test"}
+	if !r.b.Real() {
+		cfg.DrainTimeout = 2 * time.Second
+	}
+	return cfg
 }
 
 // sharing is a running member of a share group.
@@ -164,6 +168,7 @@ func TestAShareGroupHandlesEachEventWithMoreMembersThanPartitions(t *testing.T) 
 // A member is cut off with events in hand: another gets them when their locks have run out.
 func TestADeadMembersShareIsHandledByAnother(t *testing.T) {
 	queue(t, 2, func(t *testing.T, r *rig) {
+		r.hold(10 * time.Second) // until the heir gets what the dead one had in hand
 		var done tally
 		var taken atomic.Int32
 		hang := newGate(t)
@@ -201,8 +206,8 @@ func TestASlowHandlerKeepsItsEvent(t *testing.T) {
 	queue(t, 1, func(t *testing.T, r *rig) {
 		takes := 5 * time.Second // a lock is 2 s in bubbles
 		if r.b.Real() {
-			r.hold(6 * time.Second)
-			takes = 15 * time.Second
+			r.hold(30 * time.Second)
+			takes = 40 * time.Second
 		}
 		var begun, done tally
 		cfg := r.share(consumer.On(r.topic, func(_ context.Context, e *leat.Event[Placed]) error {
@@ -251,6 +256,7 @@ func TestAShareGroupDeadLettersWhatFails(t *testing.T) {
 // An event that takes every member down with it is dead-lettered before the brokers drop it.
 func TestAnEventThatKillsItsMembersIsDeadLettered(t *testing.T) {
 	queue(t, 1, func(t *testing.T, r *rig) {
+		r.hold(10 * time.Second)
 		r.send(Placed{Key: "poison"})
 		hang := newGate(t)
 		var given atomic.Int32
