@@ -18,6 +18,7 @@ import (
 	"github.com/leatdev/leat/consumer/control"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
 )
 
 // desk is where commands to the rig's group are written.
@@ -29,13 +30,8 @@ type desk struct {
 // desk makes the control topic, and cfg follow it.
 func (r *rig) desk(cfg *consumer.Config) *desk {
 	r.t.Helper()
-	client, err := kafka.Open(r.t.Context(), r.b.Config())
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(client.Close)
 	cfg.Control = r.b.Name("p") + "." + control.Topic
-	d := &desk{r, control.NewLog(client, cfg.Control)}
+	d := &desk{r, control.NewLog(broker.Open(r.t, r.b.Config()), cfg.Control)}
 	if err := d.log.Ensure(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
@@ -284,18 +280,20 @@ func TestASeekIsCarriedOutOnceWhoeverDies(t *testing.T) {
 	for _, point := range []string{"control.seek-committed", "control.sought"} {
 		t.Run(point, func(t *testing.T) {
 			conform(t, 1, func(t *testing.T, r *rig) {
-				r.live(mortal)
 				done, g := newLedger(), newGate(t)
 				cfg := r.config(consumer.On(r.topic, done.note))
 				d := r.desk(&cfg)
 				r.send(placed(1, 10)...)
-				var died atomic.Bool
+				died, know := make(chan *link, 2), map[*link]*atomic.Int64{}
+				var dead atomic.Bool
 				for range 2 {
 					l := newLink(r.b)
 					mine := l.through(cfg)
+					mine.Logger, know[l] = count(r.log, "rate set by the control topic")
 					mine.Hook = func(at string) {
-						if at == point && died.CompareAndSwap(false, true) {
+						if at == point && dead.CompareAndSwap(false, true) {
 							l.sever()
+							died <- l
 							g.wait()
 						}
 					}
@@ -303,9 +301,21 @@ func TestASeekIsCarriedOutOnceWhoeverDies(t *testing.T) {
 				}
 				done.counted(r, 10, 10)
 				seek := d.seek("s", 7)
+				d.write(control.Record{Kind: control.Rate, Topic: r.topic.Name, Partition: control.All, Type: "test.order.placed.v1", PerSecond: 1e6})
+				owner := <-died
+				delete(know, owner)
+				for _, rated := range know {
+					leattest.Eventually(t, "the heir knows of the seek, as of what came after it", func() error {
+						if rated.Load() == 0 {
+							return errors.New("not yet")
+						}
+						return nil
+					})
+				}
+				r.die(owner)
 				d.answer(seek)
-				if got := done.counted(r, 13, 10); !died.Load() || got[6] != 1 || got[7] != 2 || got[9] != 2 {
-					t.Errorf("times handled: %v, want 7, 8, 9 twice and the others once (the owner died: %t)", got, died.Load())
+				if got := done.counted(r, 13, 10); got[6] != 1 || got[7] != 2 || got[9] != 2 {
+					t.Errorf("times handled: %v, want 7, 8, 9 twice and the others once", got)
 				}
 				g.open()
 			})

@@ -22,12 +22,24 @@ import (
 
 // slowly is a handler that takes d for each event, keeps the ledger and tells the auditor.
 func slowly(done *ledger, a *auditor, d time.Duration) func(context.Context, *leat.Event[Placed]) error {
+	return after(d, a.noting(done))
+}
+
+// after is a handler that waits before each event.
+func after(d time.Duration, fn func(context.Context, *leat.Event[Placed]) error) func(context.Context, *leat.Event[Placed]) error {
 	return func(ctx context.Context, e *leat.Event[Placed]) error {
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
+		return fn(ctx, e)
+	}
+}
+
+// noting is a handler that keeps the ledger and tells the auditor.
+func (a *auditor) noting(done *ledger) func(context.Context, *leat.Event[Placed]) error {
+	return func(_ context.Context, e *leat.Event[Placed]) error {
 		done.add(e.Key(), e.Data.N)
 		a.done(e.Position().Partition, e.Position().Offset)
 		return nil
@@ -87,23 +99,19 @@ func TestWhatIsFinishedIsCommittedBeforeItsPartitionGoes(t *testing.T) {
 
 func TestADeadMembersEventsAreHandledByTheOthersInOrder(t *testing.T) {
 	conform(t, 4, func(t *testing.T, r *rig) {
-		r.live(mortal)
 		done := newLedger()
 		a, stop := r.audit()
-		cfg := r.config(consumer.On(r.topic, slowly(done, a, 2*time.Millisecond), consumer.Parallel(4)))
-		dying := newLink(r.b)
-		first := r.start(dying.through(cfg))
-		r.start(cfg)
-		r.start(cfg)
-		if r.b.Cluster != nil {
-			// The bubble's time. kfake keeps a member for ever whose connection breaks while it joins, which
-			// Kafka does not: let all of them join first.
-			time.Sleep(10 * time.Second)
+		config := func(fn func(context.Context, *leat.Event[Placed]) error) consumer.Config {
+			return r.config(consumer.On(r.topic, after(2*time.Millisecond, fn), consumer.Parallel(4)))
 		}
+		dying := newLink(r.b)
+		first := r.start(dying.through(config(dying.living(a.noting(done)))))
+		second, third := r.start(config(a.noting(done))), r.start(config(a.noting(done)))
+		r.awaitShared(first, second, third)
 		r.send(placed(40, 30)...)
 		done.await(t, 200)
-		dying.sever()
-		r.awaitCommitted(1200)
+		r.die(dying)
+		r.awaitCommittedIn(1200, 2*time.Minute)
 		stop()
 		done.soundPerKey(t, 40, 30)
 		dying.mend()

@@ -61,7 +61,6 @@ func (r *rig) awaitFinished(n int64) {
 // it handles the one that hung, and no other again.
 func TestARestartRepeatsOnlyWhatIsUnfinished(t *testing.T) {
 	conform(t, 2, func(t *testing.T, r *rig) {
-		r.live(mortal)
 		done, hang := newLedger(), newGate(t)
 		cfg := r.config(consumer.On(r.topic, holdingKeys(done, hang, "k0", "k1"), consumer.Timeout(-1)))
 		cfg.DrainTimeout = time.Second
@@ -70,7 +69,7 @@ func TestARestartRepeatsOnlyWhatIsUnfinished(t *testing.T) {
 		r.send(placed(100, 10)...)
 		done.await(t, 980)
 		r.awaitFinished(980)
-		dying.sever()
+		r.die(dying)
 		heir := r.start(cfg)
 		leattest.Eventually(t, "the heir was spared the rest", func() error {
 			if n := heir.Stats().Spared; n == 0 {

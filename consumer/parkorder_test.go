@@ -103,7 +103,6 @@ func (r *rig) awaitUnparked(members ...*member) {
 // Every fifth event fails twice, some always; members join, leave and die. No key's order suffers.
 func TestParkedKeysKeepTheirOrderWhoeverComesAndGoes(t *testing.T) {
 	conform(t, 4, func(t *testing.T, r *rig) {
-		r.live(mortal)
 		const keys, n = 20, 20
 		left, poison := map[string]int{}, map[string]bool{}
 		for k := range keys {
@@ -119,17 +118,15 @@ func TestParkedKeysKeepTheirOrderWhoeverComesAndGoes(t *testing.T) {
 		}
 		f := newFailing(left)
 		dying := newLink(r.b)
-		cfg := r.parking(leat.Parking{Tiers: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}}, f.handle)
-		first := r.start(dying.through(cfg))
-		second := r.start(cfg)
-		third := r.start(cfg)
-		if r.b.Cluster != nil {
-			time.Sleep(10 * time.Second)
-		}
+		tiers := leat.Parking{Tiers: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}}
+		cfg := r.parking(tiers, f.handle)
+		first := r.start(dying.through(r.parking(tiers, dying.living(f.handle))))
+		second, third := r.start(cfg), r.start(cfg)
+		r.awaitShared(first, second, third)
 		events := placed(keys, n)
 		r.send(events[:len(events)/2]...)
 		f.await(t, 60)
-		dying.sever()
+		r.die(dying)
 		r.send(events[len(events)/2:]...)
 		f.await(t, 200)
 		if err := second.stop(); err != nil {

@@ -85,22 +85,18 @@ func failures(keys, n int) (left map[string]int, poison map[string]bool) {
 // letter, never two, and no key's order suffers.
 func TestParkedTransformsLeaveOneOutputOfEachEventInOrder(t *testing.T) {
 	conform(t, 4, func(t *testing.T, r *rig) {
-		r.live(mortal)
 		const keys, n = 20, 20
 		left, poison := failures(keys, n)
 		f := newFailing(left)
 		dying := newLink(r.b)
 		cfg := r.parkingTransform(leat.Parking{Tiers: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}}, f.bill)
 		first := r.start(dying.through(cfg))
-		second := r.start(cfg)
-		third := r.start(cfg)
-		if r.b.Cluster != nil {
-			time.Sleep(10 * time.Second)
-		}
+		second, third := r.start(cfg), r.start(cfg)
+		r.awaitShared(first, second, third)
 		events := placed(keys, n)
 		r.send(events[:len(events)/2]...)
 		f.await(t, 60)
-		dying.sever()
+		r.die(dying)
 		r.send(events[len(events)/2:]...)
 		f.await(t, 200)
 		if err := second.stop(); err != nil {

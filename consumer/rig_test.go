@@ -54,12 +54,9 @@ type rig struct {
 	out      leat.Topic    // of transforms
 }
 
-// Sessions on real Kafka. A member of this process that the machine stops for a while is not to be taken
-// for a dead one. Where one dies, the test waits for the end of its session.
-const (
-	lasting = 45 * time.Second
-	mortal  = 10 * time.Second
-)
+// lasting is a session on real Kafka: a member that the machine stops for a while is not to be taken for a
+// dead one. Who dies is buried: see link.
+const lasting = 45 * time.Second
 
 // bubble runs body against kfake in a bubble, where waiting takes no time.
 func bubble(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
@@ -90,8 +87,7 @@ func conform(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 		t.Run("kafka"+suffix, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, broker.Real(t), partitions)
-			r.protocol = protocol
-			r.live(lasting)
+			r.speak(protocol)
 			body(t, r)
 		})
 	}
@@ -101,21 +97,21 @@ func newRig(t testing.TB, b *broker.Broker, partitions int) *rig {
 	t.Helper()
 	name := b.Name("orders")
 	b.CreateTopic(t, name, partitions, nil)
+	session := lasting
+	if !b.Real() {
+		session = 6 * time.Second
+	}
 	return &rig{
-		t: t, b: b, group: b.Name("group"), log: testLogger(t), session: 6 * time.Second, partitions: partitions,
+		t: t, b: b, group: b.Name("group"), log: testLogger(t), session: session, partitions: partitions,
 		topic: leat.Topic{Name: name, Carries: []any{Placed{}, Paid{}}},
 	}
 }
 
-// live sets how long the group on real Kafka waits for a silent member; a bubble's never waits in vain.
-// Call it before the first member starts.
-func (r *rig) live(session time.Duration) {
+// speak sets the group's protocol. Under one of them the brokers say how long a session lasts.
+func (r *rig) speak(protocol string) {
 	r.t.Helper()
-	if !r.b.Real() {
-		return
-	}
-	if r.session = session; r.protocol == "consumer" {
-		r.b.ConfigureGroup(r.t, r.group, "consumer.session.timeout.ms", strconv.FormatInt(session.Milliseconds(), 10))
+	if r.protocol = protocol; protocol == "consumer" && r.b.Real() {
+		r.b.ConfigureGroup(r.t, r.group, "consumer.session.timeout.ms", strconv.FormatInt(lasting.Milliseconds(), 10))
 	}
 }
 
@@ -144,7 +140,7 @@ func (r *rig) config(handlers ...leat.Handler) consumer.Config {
 		Version: "v-test", Protocol: r.protocol,
 	}
 	if cfg.Protocol == "consumer" {
-		cfg.SessionTimeout = 0 // the brokers say it: see live
+		cfg.SessionTimeout = 0 // the brokers say it: see speak
 	}
 	return cfg
 }

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer"
 	"github.com/leatdev/leat/leattest"
 	"github.com/leatdev/leat/leattest/broker"
@@ -19,6 +22,7 @@ import (
 // link is a member's network. It can be cut, mended, and made to lose what the brokers answer.
 type link struct {
 	b     *broker.Broker
+	name  string // of its client
 	mu    sync.Mutex
 	conns map[*wire]struct{}
 	cut   bool
@@ -26,12 +30,26 @@ type link struct {
 	lost  int
 }
 
-func newLink(b *broker.Broker) *link { return &link{b: b, conns: map[*wire]struct{}{}} }
+func newLink(b *broker.Broker) *link {
+	return &link{b: b, name: b.Name("link"), conns: map[*wire]struct{}{}}
+}
 
 // through puts a member behind the link.
 func (l *link) through(cfg consumer.Config) consumer.Config {
-	cfg.Kafka.Dial = l.dial
+	cfg.Kafka.Dial, cfg.Kafka.ClientID = l.dial, l.name
 	return cfg
+}
+
+// living is a handler of which nothing takes effect once the link is cut. It must not wait for anything.
+func (l *link) living(fn func(context.Context, *leat.Event[Placed]) error) func(context.Context, *leat.Event[Placed]) error {
+	return func(ctx context.Context, e *leat.Event[Placed]) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.cut {
+			return leat.Unavailable(errors.New("dead"))
+		}
+		return fn(ctx, e)
+	}
 }
 
 func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -54,6 +72,68 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 	defer l.mu.Unlock()
 	l.conns[w] = struct{}{}
 	return w, nil
+}
+
+// die cuts the link, and ends the membership of who is behind it as the end of its session would.
+func (r *rig) die(l *link) {
+	r.t.Helper()
+	l.sever()
+	r.bury(func(m kadm.DescribedGroupMember) bool { return m.ClientID == l.name })
+}
+
+// bury takes the dead out of the group on real Kafka. In a bubble the end of their sessions costs no time.
+func (r *rig) bury(dead func(kadm.DescribedGroupMember) bool) {
+	r.t.Helper()
+	if !r.b.Real() {
+		return
+	}
+	cl, buried := r.b.Client(r.t), map[string]bool{}
+	leattest.Eventually(r.t, "the dead are known", func() error {
+		members, err := r.membersOf(cl)
+		for _, m := range members {
+			buried[m.MemberID] = dead(m)
+		}
+		return err
+	})
+	leattest.Eventually(r.t, "the dead are out of the group", func() error {
+		members, err := r.membersOf(cl)
+		for _, m := range members {
+			if buried[m.MemberID] {
+				err = errors.Join(fmt.Errorf("%s is in it", m.MemberID), r.takeOut(cl, m))
+			}
+		}
+		return err
+	})
+}
+
+// membersOf are the group's members, as its coordinator knows them.
+func (r *rig) membersOf(cl *kgo.Client) (members []kadm.DescribedGroupMember, err error) {
+	adm := kadm.NewClient(cl)
+	if r.protocol != "consumer" {
+		groups, err := adm.DescribeGroups(r.t.Context(), r.group)
+		return groups[r.group].Members, errors.Join(err, groups.Error())
+	}
+	groups, err := adm.DescribeConsumerGroups(r.t.Context(), r.group)
+	for _, m := range groups[r.group].Members {
+		members = append(members, kadm.DescribedGroupMember{MemberID: m.MemberID, ClientID: m.ClientID, InstanceID: m.InstanceID})
+	}
+	return members, errors.Join(err, groups[r.group].Err)
+}
+
+// takeOut says for a member that it leaves.
+func (r *rig) takeOut(cl *kgo.Client, m kadm.DescribedGroupMember) error {
+	if r.protocol == "consumer" {
+		req := kmsg.NewPtrConsumerGroupHeartbeatRequest()
+		req.Group, req.MemberID, req.MemberEpoch = r.group, m.MemberID, -1
+		_, err := req.RequestWith(r.t.Context(), cl)
+		return err
+	}
+	req := kmsg.NewPtrLeaveGroupRequest()
+	gone := kmsg.NewLeaveGroupRequestMember()
+	req.Group, req.MemberID, gone.MemberID, gone.InstanceID = r.group, m.MemberID, m.MemberID, m.InstanceID
+	req.Members = append(req.Members, gone)
+	_, err := req.RequestWith(r.t.Context(), cl)
+	return err
 }
 
 // sever cuts the link, as a dead machine does; mend brings it back.
