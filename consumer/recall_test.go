@@ -3,11 +3,13 @@ package consumer
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 
 	"github.com/leatdev/leat"
 	"github.com/leatdev/leat/consumer/internal/cluster"
 	"github.com/leatdev/leat/consumer/lane"
+	"github.com/leatdev/leat/kafka"
 )
 
 type recalled struct{}
@@ -21,7 +23,8 @@ func TestACommitIsCalledBackWhenItsPartitionGoes(t *testing.T) {
 	for protocol, want := range map[string]error{cluster.ServerSide: errLostMeanwhile, cluster.Classic: nil} {
 		h := leat.NewHandler[recalled](leat.Topic{Name: "t", Carries: []any{recalled{}}}, nil)
 		h.Handle = func(context.Context, *leat.Envelope) error { return nil }
-		c, err := New(Config{Group: "g", Protocol: protocol, Handlers: []leat.Handler{h}})
+		nowhere := func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no network") }
+		c, err := New(Config{Group: "g", Protocol: protocol, Handlers: []leat.Handler{h}, Kafka: kafka.Config{Dial: nowhere}})
 		if err != nil {
 			t.Fatal(err)
 		}

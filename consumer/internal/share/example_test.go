@@ -14,8 +14,14 @@ import (
 
 // What is done is told, what is not goes back.
 func Example() {
+	client, err := kgo.NewClient() // connects to nothing until it is used
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
 	s := share.Session{
-		Log: slog.Default(), Drain: time.Second, Grace: time.Second, Cause: errors.New("stopping"),
+		Client: client, Log: slog.Default(), Drain: time.Second, Grace: time.Second, Cause: errors.New("stopping"),
 		Handle: func(_, _ context.Context, r *kgo.Record) bool { return r.Offset != 1 },
 	}
 	hand := []*kgo.Record{{Offset: 0}, {Offset: 1}, {Offset: 2}}
