@@ -53,7 +53,7 @@ func (m *member) partitions() (numbers []int32) {
 
 func (m *member) awaitPartitions(t *testing.T, want int) []int32 {
 	t.Helper()
-	leattest.Eventually(t, fmt.Sprintf("a member has %d partitions", want), func() error {
+	leattest.Within(t, patience, fmt.Sprintf("a member has %d partitions", want), func() error {
 		if got := m.partitions(); len(got) != want {
 			return fmt.Errorf("%v", got)
 		}
@@ -65,7 +65,7 @@ func (m *member) awaitPartitions(t *testing.T, want int) []int32 {
 // awaitShared waits until each of the members has a share of the topic, and none of it is on its way.
 func (r *rig) awaitShared(members ...*member) {
 	r.t.Helper()
-	leattest.Eventually(r.t, "all members have their share", func() error {
+	leattest.Within(r.t, patience, "all members have their share", func() error {
 		held := 0
 		for _, m := range members {
 			n := len(m.partitions())
@@ -172,7 +172,7 @@ func TestASecondProcessOfAnInstanceIsToldAndStandsBy(t *testing.T) {
 		if r.protocol == "classic" { // or it is waited for
 			r.bury(func(kadm.DescribedGroupMember) bool { return true })
 		}
-		leattest.Eventually(t, "the other takes over", func() error {
+		leattest.Within(t, patience, "the other takes over", func() error {
 			return errors.Join(waits.Ready(), func() error {
 				if n := len(waits.partitions()); n != 2 {
 					return fmt.Errorf("%d partitions", n)

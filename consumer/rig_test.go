@@ -58,6 +58,9 @@ type rig struct {
 // dead one. Who dies is buried: see link.
 const lasting = 45 * time.Second
 
+// patience is how long a group may take for its work: a rebalance alone may last a minute.
+const patience = 3 * time.Minute
+
 // bubble runs body against kfake in a bubble, where waiting takes no time.
 func bubble(t *testing.T, partitions int, body func(t *testing.T, r *rig)) {
 	t.Helper()
@@ -219,7 +222,7 @@ func (r *rig) start(cfg consumer.Config) *member {
 // awaitCommitted waits until the group's offsets sum up to want.
 func (r *rig) awaitCommitted(want int64) {
 	r.t.Helper()
-	r.awaitCommittedIn(want, time.Minute)
+	r.awaitCommittedIn(want, patience)
 }
 
 func (r *rig) awaitCommittedIn(want int64, limit time.Duration) {
@@ -317,7 +320,7 @@ func (l *ledger) len() int {
 // await waits for n effects.
 func (l *ledger) await(t testing.TB, n int) {
 	t.Helper()
-	leattest.Eventually(t, fmt.Sprintf("%d effects", n), func() error {
+	leattest.Within(t, patience, fmt.Sprintf("%d effects", n), func() error {
 		if got := l.len(); got < n {
 			return fmt.Errorf("%d", got)
 		}
