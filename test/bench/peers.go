@@ -117,15 +117,17 @@ func saramaSends(o options, events bool) (int, error) {
 	}
 	var acked int
 	var failed error
-	var wg sync.WaitGroup
+	var wg, out sync.WaitGroup
 	wg.Go(func() {
 		for range p.Successes() {
 			acked++
+			out.Done()
 		}
 	})
 	wg.Go(func() {
 		for err := range p.Errors() {
 			failed = err
+			out.Done()
 		}
 	})
 	for i := range o.records {
@@ -141,8 +143,10 @@ func saramaSends(o options, events bool) (int, error) {
 				m.Headers = append(m.Headers, sarama.RecordHeader{Key: []byte(key), Value: value})
 			}
 		}
+		out.Add(1)
 		p.Input() <- m
 	}
+	out.Wait() // a message that is tried again when the producer closes is an error
 	p.AsyncClose()
 	wg.Wait()
 	return acked, failed
