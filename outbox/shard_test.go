@@ -126,7 +126,8 @@ func TestTheNumberOfShardsWaitsForTheLeasesAndFencesTheRest(t *testing.T) {
 	w := newWorld(t, sql.Postgres(t), broker.Real(t))
 	var armed atomic.Bool
 	asleep, wake := make(chan struct{}, 10), make(chan struct{})
-	long := func(c *outbox.RelayConfig) { c.TransactionTimeout, c.LeaseTTL = time.Minute, calm }
+	// Nothing but the fence ends their transactions before the wait for markers does.
+	long := func(c *outbox.RelayConfig) { c.TransactionTimeout, c.LeaseTTL = 5*time.Minute, calm }
 	first, _ := w.relay(shards(2), long, func(c *outbox.RelayConfig) {
 		c.Hook = func(point string) {
 			if point == "relay.committing" && armed.Load() {
