@@ -111,11 +111,7 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 	}
 
 	// A person with the rights of an operator gives letters back, where the service parks and where not.
-	ann, err := kafka.Open(t.Context(), as(k, "ann", users["ann"]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ann.Close()
+	ann := broker.Open(t, as(k, "ann", users["ann"]))
 	for _, c := range []service.Config{worker, mailer} {
 		b.Grant(t, "ann", c.Manifest(prefix).OperatorACLs()...)
 		job := redrive.Job{Client: ann, Group: prefix + c.Name, Topic: prefix + requests.Name, Act: redrive.Redriven, By: "ann"}
@@ -130,11 +126,7 @@ func TestTheRightsOfTheManifestAreEnoughAndNoMore(t *testing.T) {
 	}
 
 	for user := range users {
-		c, err := kafka.Open(t.Context(), as(k, user, users[user]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+		c := broker.Open(t, as(k, user, users[user]))
 		if err := c.Kgo().ProduceSync(t.Context(), &kgo.Record{Topic: prefix + "secrets"}).FirstErr(); !errors.Is(err, kerr.TopicAuthorizationFailed) {
 			t.Errorf("%s writes to a topic outside: %v", user, err)
 		}

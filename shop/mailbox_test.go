@@ -14,6 +14,7 @@ import (
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/lag"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/shop"
 	"github.com/leatdev/leat/shop/contract"
 	"github.com/leatdev/leat/shop/ledger"
@@ -64,11 +65,7 @@ func TestFullMailboxMakesNobodyElseWait(t *testing.T) {
 		})
 	}
 	wait("all others are told", map[string]int{"pending for ada": 2, "sent": 20})
-	c, err := kafka.Open(t.Context(), r.stack.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := broker.Open(t, r.stack.Config())
 	sendAgain(t, c, contract.Orders.Name)
 	close(m.may)
 	wait("all are told", map[string]int{"sent for ada": 2, "sent": 20})

@@ -23,6 +23,7 @@ import (
 	"github.com/leatdev/leat/devstack"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
 	"github.com/leatdev/leat/schema"
 	"github.com/leatdev/leat/service"
 	"github.com/leatdev/leat/shop"
@@ -193,11 +194,7 @@ func TestEventsAreAvroByTheRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kafka.Open(t.Context(), r.stack.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := broker.Open(t, r.stack.Config())
 	topics := map[string]int{contract.Orders.Name: 0, contract.Payments.Name: 0, contract.Inventory.Name: 0}
 	for w, err := range client.Tail(t.Context(), kafka.TailConfig{Topics: slices.Collect(maps.Keys(topics))}) {
 		if err != nil {

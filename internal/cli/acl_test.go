@@ -174,11 +174,7 @@ func TestThePlannedRightsAreEnoughWhereOthersMadeTheTopics(t *testing.T) {
 // remembers tells in place of a group how far back its inbox knows, once the group has done it itself.
 func remembers(t *testing.T, b *broker.Broker, topic, group string, since time.Time) {
 	t.Helper()
-	client, err := kafka.Open(t.Context(), b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := broker.Open(t, b.Config())
 	log := control.NewLog(client, topic)
 	leattest.Eventually(t, "the group has told of its inbox", func() error {
 		state, err := log.Read(t.Context())

@@ -18,6 +18,7 @@ import (
 	"github.com/leatdev/leat/devstack"
 	"github.com/leatdev/leat/kafka"
 	"github.com/leatdev/leat/leattest"
+	"github.com/leatdev/leat/leattest/broker"
 )
 
 // Named is an event of a topic that foreign clients write to as well.
@@ -60,11 +61,7 @@ func besideJava(t *testing.T, classpath, brokers string) {
 	defer cancel()
 	topic := leat.Topic{Name: leattest.Name("foreign"), Carries: []any{Named{}}, Partitions: 2}
 	cluster := kafka.Config{Brokers: strings.Split(brokers, ","), Logger: slog.New(slog.DiscardHandler)}
-	client, err := kafka.Open(ctx, cluster)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
+	client := broker.Open(t, cluster)
 	group := leattest.Name("group")
 	makeTopics(ctx, t, client, topic)
 	letters, err := client.DeadLetterTopics(ctx, group, topic.Name)
