@@ -88,10 +88,13 @@ func TestTheGroupIsOfTheProtocolThatWasAsked(t *testing.T) {
 	conform(t, 2, func(t *testing.T, r *rig) {
 		m := r.start(r.config(consumer.On(r.topic, newLedger().note)))
 		m.awaitPartitions(t, 2)
-		described, err := kadm.NewClient(r.b.Client(t)).DescribeConsumerGroups(t.Context(), r.group)
-		if modern := err == nil && described[r.group].Err == nil && len(described[r.group].Members) == 1; modern != (r.protocol == "consumer") {
-			t.Errorf("under %s the brokers describe %+v, %v", r.protocol, described[r.group], err)
-		}
+		leattest.Eventually(t, "the brokers describe a group of protocol "+r.protocol, func() error {
+			described, err := kadm.NewClient(r.b.Client(t)).DescribeConsumerGroups(t.Context(), r.group)
+			if modern := err == nil && described[r.group].Err == nil && len(described[r.group].Members) == 1; modern != (r.protocol == "consumer") {
+				return fmt.Errorf("%+v, %w", described[r.group], err)
+			}
+			return nil
+		})
 	})
 }
 
