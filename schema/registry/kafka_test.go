@@ -41,6 +41,7 @@ func openKafka(t testing.TB, cluster kafka.Config, topic, group string) *Kafka {
 
 func openKafkaAs(t testing.TB, cfg KafkaConfig) *Kafka {
 	t.Helper()
+	cfg.Session = cmp.Or(cfg.Session, time.Minute) // a transaction may last as long
 	var log *Kafka
 	eventually(t, "the log is open", func() (err error) {
 		log, err = OpenKafka(t.Context(), cfg)
