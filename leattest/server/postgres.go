@@ -164,8 +164,8 @@ func (p *Postgres) Restart(ctx context.Context) error {
 		}
 		err = p.ready(ctx)
 		// After a kill -9 the old backends live on for a moment and hold the shared
-		// memory; half of the immediate restarts meet them.
-		if err == nil || !strings.Contains(tail(p.log(), 10), "pre-existing shared memory block") {
+		// memory; half of the immediate restarts meet them. Many of them say behind it how they end.
+		if err == nil || !strings.Contains(tail(p.log(), 10_000), "pre-existing shared memory block") {
 			return err
 		}
 		select {
