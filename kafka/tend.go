@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,10 +23,20 @@ type Keeper struct {
 	version int         // the cluster's transaction.version; 0: not asked yet, or none
 	cut     atomic.Bool // a connection broke
 	unseen  time.Time   // when to look again at partitions that were out of sight; zero: none was
+
+	wrote map[place]int64 // last offsets of the transaction that has ended, until its markers are known to be there
 }
 
 // NewKeeper makes one for a transactional id.
-func NewKeeper(id string, log *slog.Logger) *Keeper { return &Keeper{id: id, log: log} }
+func NewKeeper(id string, log *slog.Logger) *Keeper {
+	return &Keeper{id: id, log: log, wrote: map[place]int64{}}
+}
+
+// Wrote notes where a transaction that has ended wrote, the last offset of each partition. The next Tend
+// returns when its markers are there.
+func (k *Keeper) Wrote(topic string, partition int32, offset int64) {
+	k.wrote[place{topic, partition}] = offset
+}
 
 // OnBrokerDisconnect is franz-go's hook. It is also called for connections that were idle.
 func (k *Keeper) OnBrokerDisconnect(kgo.BrokerMetadata, net.Conn) { k.cut.Store(true) }
@@ -49,14 +60,62 @@ func (k *Keeper) TakeOver(ctx context.Context, cl *kgo.Client, topics ...string)
 	return err
 }
 
-// Tend ends what hangs in the topics since a connection broke; it asks nothing as long as none did.
-// Between transactions only: what is written into a partition next becomes one with what hangs there.
+// Tend ends what hangs in the topics: since a connection broke, or where the markers of the last
+// transaction do not come (see Wrote). Between transactions only: what is written into a partition next
+// becomes one with what hangs there, and ends as that does. No connection needs to break first:
+//
+//	a transaction is committed, and Kafka killed, or frozen, before it writes the markers
+//	the next record is handed to the client, which knows nothing of that
+//	Kafka is back, leaves the markers out, and takes the record
+//	the heir of a relay that ends now aborts the one transaction that the partition sees
 func (k *Keeper) Tend(ctx context.Context, cl *kgo.Client, topics ...string) error {
-	if !k.cut.CompareAndSwap(true, false) && (k.unseen.IsZero() || time.Now().Before(k.unseen)) {
+	marked := k.version < 2 || k.marked(ctx, cl)
+	if !k.cut.CompareAndSwap(true, false) && marked && (k.unseen.IsZero() || time.Now().Before(k.unseen)) {
+		clear(k.wrote)
 		return nil
 	}
 	_, err := k.mend(ctx, cl, topics)
+	if err == nil && !marked && !k.unseen.IsZero() && !k.marked(ctx, cl) {
+		err = fmt.Errorf("%w, or can't be seen yet: what was committed last can't be told from what comes next", ErrHanging)
+	}
+	clear(k.wrote)
 	return err
+}
+
+// markersWithin is how long the markers of a transaction may take before it is asked what became of them.
+const markersWithin = 50 * time.Millisecond
+
+// marked waits a moment for the markers of the transaction that has ended, and says whether all are there.
+func (k *Keeper) marked(ctx context.Context, cl *kgo.Client) bool {
+	look := &look{cl: cl, log: k.log}
+	for began := time.Now(); ; {
+		leaders := map[int32][]place{}
+		for p := range k.wrote {
+			leader, _, err := cl.PartitionLeader(p.topic, p.partition)
+			if err != nil || leader < 0 {
+				return false
+			}
+			leaders[leader] = append(leaders[leader], p)
+		}
+		for leader, parts := range leaders {
+			slices.SortFunc(parts, func(a, b place) int { return cmp.Compare(a.topic, b.topic) })
+			stable, err := look.offsets(ctx, leader, parts, committed)
+			if err != nil {
+				return false
+			}
+			for p, offset := range stable {
+				if offset > k.wrote[p] {
+					delete(k.wrote, p)
+				}
+			}
+		}
+		if len(k.wrote) == 0 {
+			return true
+		}
+		if time.Since(began) > markersWithin || pause(ctx, 2*time.Millisecond) != nil {
+			return false
+		}
+	}
 }
 
 func (k *Keeper) mend(ctx context.Context, cl *kgo.Client, topics []string) (state string, err error) {
@@ -72,9 +131,9 @@ func (k *Keeper) mend(ctx context.Context, cl *kgo.Client, topics []string) (sta
 	return state, err
 }
 
-// Tend ends what Kafka left open of this transactor's transactions, which can be when a connection
-// broke. It asks nothing as long as none did. The first Produce of a transaction does the same; Tend is
-// for those that are idle for long, whose readers would stand still meanwhile. Between transactions only.
+// Tend waits for the markers of the last transaction, and ends what Kafka left open of this transactor's
+// transactions. The first Produce of a transaction does the same; Tend is for those that are idle for
+// long, whose readers would stand still meanwhile. Between transactions only.
 func (t *Transactor) Tend(ctx context.Context) error {
 	if t.broken != nil {
 		return fmt.Errorf("tend: %w: %w", ErrUnusable, t.broken)

@@ -247,7 +247,25 @@ func (t *Transactor) Commit(ctx context.Context) error {
 		return t.fail("commit the transaction", err)
 	}
 	t.open, t.ended = false, time.Now()
+	t.noteWritten()
 	return nil
+}
+
+// noteWritten tells the keeper where the transaction wrote.
+func (t *Transactor) noteWritten() {
+	for _, b := range t.batches {
+		var last *kgo.Record
+		for i := range b.records {
+			r := &b.records[i]
+			if last != nil && (r.Partition != last.Partition || r.Topic != last.Topic) {
+				t.keeper.Wrote(last.Topic, last.Partition, last.Offset)
+			}
+			last = r
+		}
+		if last != nil {
+			t.keeper.Wrote(last.Topic, last.Partition, last.Offset)
+		}
+	}
 }
 
 func (t *Transactor) flush(ctx context.Context) error {
@@ -323,6 +341,7 @@ func (t *Transactor) Abort(ctx context.Context) error {
 		return t.fail("abort the transaction", err)
 	}
 	t.open, t.ended = false, time.Now()
+	t.keeper.cut.Store(true) // where it wrote is not known of all that was dropped
 	return nil
 }
 

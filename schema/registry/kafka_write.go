@@ -121,6 +121,7 @@ func (l *Kafka) put(ctx context.Context, p *pen, batch []*kgo.Record) error {
 		return fmt.Errorf("commit the transaction: %w", err)
 	}
 	p.mine, p.tail = next, next+1
+	p.keep.Wrote(l.cfg.Topic, batch[0].Partition, next-1)
 	return nil
 }
 
