@@ -51,7 +51,7 @@ BENCH ?= consume typed produce slow1000 slow20 transform once failing joins rela
 bench: build ## leat beside the raw client and its peers on real Kafka: make bench BENCH="consume produce"
 	go build -o bin/servers ./test/servers
 	cd test/bench && go build -o ../../bin/bench .
-	bin/servers -kafka -postgres -- sh -ec 'for c in $(BENCH); do bin/bench -case $$c -json -brokers "$$LEAT_TEST_KAFKA" >bin/$$c.json; done'
+	for c in $(BENCH); do bin/servers -kafka -postgres -- sh -c "exec bin/bench -case $$c -json -brokers \$$LEAT_TEST_KAFKA" >bin/$$c.json || exit 1; done
 	@echo "results: bin/*.json"
 
 clean: ## remove what was built; the cache of fetched servers stays
